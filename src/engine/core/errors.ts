@@ -1,0 +1,209 @@
+/**
+ * One base class, a class per kind of failure, grouped by who must act. Branch on `code`, never on the message.
+ * A message names the resource, what happened, what was seen and what was allowed; `hint` says what to do next.
+ */
+
+/** Who must act on a failure. */
+export type ErrorKind = 'caller' | 'outcome' | 'holder' | 'environment' | 'handler' | 'invariant';
+
+export interface ErrorDetails {
+  /** What to do next, in one sentence. */
+  hint?: string;
+  cause?: unknown;
+}
+
+export abstract class PonosError extends Error {
+  /** Stable upper-case word to branch on. */
+  readonly code: string;
+  abstract readonly kind: ErrorKind;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = details.hint;
+  }
+}
+
+// The caller must act: the request itself is wrong.
+
+export class OptionError extends PonosError {
+  readonly kind = 'caller';
+  constructor(message: string, details?: ErrorDetails) {
+    super('INVALID_OPTION', message, details);
+  }
+}
+
+export class ArgumentError extends PonosError {
+  readonly kind = 'caller';
+  constructor(message: string, details?: ErrorDetails & { code?: string }) {
+    super(details?.code ?? 'INVALID_ARGUMENT', message, details);
+  }
+}
+
+/** A key, value, payload or name over its limit. Nothing was written. */
+export class TooLargeError extends PonosError {
+  readonly kind = 'caller';
+  constructor(
+    what: 'KEY' | 'VALUE' | 'PAYLOAD' | 'NAME',
+    sizeBytes: number,
+    limitBytes: number,
+    details?: ErrorDetails,
+  ) {
+    super(
+      `${what}_TOO_LARGE`,
+      `${what.toLowerCase()} of ${sizeBytes} bytes is over the limit of ${limitBytes} bytes`,
+      details,
+    );
+  }
+}
+
+/** The object was closed, or is closing. */
+export class ClosedError extends PonosError {
+  readonly kind = 'caller';
+  constructor(what: string, details?: ErrorDetails) {
+    super('CLOSED', `${what} is closed`, details);
+  }
+}
+
+/** A write through a read-only link. Nothing was sent. */
+export class ReadOnlyError extends PonosError {
+  readonly kind = 'caller';
+  constructor(what: string, details?: ErrorDetails) {
+    super('READ_ONLY', `${what} refused: this connection is read-only`, details);
+  }
+}
+
+// Expected outcomes.
+
+export class NotFoundError extends PonosError {
+  readonly kind = 'outcome';
+  constructor(resource: string, name: string, details?: ErrorDetails) {
+    super('NOT_FOUND', `${resource} "${name}" does not exist`, details);
+  }
+}
+
+export class ExistsError extends PonosError {
+  readonly kind = 'outcome';
+  constructor(resource: string, name: string, details?: ErrorDetails) {
+    super('EXISTS', `${resource} "${name}" exists already`, details);
+  }
+}
+
+/** The state seen is not the state the caller required: compare-and-set failed, an id was reused with other content. */
+export class ConflictError extends PonosError {
+  readonly kind = 'outcome';
+  constructor(message: string, details?: ErrorDetails & { code?: string }) {
+    super(details?.code ?? 'CONFLICT', message, details);
+  }
+}
+
+/** A limit of a pool, map or stream is reached. Nothing was written. */
+export class FullError extends PonosError {
+  readonly kind = 'outcome';
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+// The holder of a lease must act.
+
+/** The lease is over, or the job belongs to somebody else now: stop work on it. */
+export class LeaseLostError extends PonosError {
+  readonly kind = 'holder';
+  constructor(message: string, details?: ErrorDetails) {
+    super('LEASE_LOST', message, details);
+  }
+}
+
+// The environment.
+
+export class RedisUnavailableError extends PonosError {
+  readonly kind = 'environment';
+  /** True when the command may have been carried out although no reply came. */
+  readonly uncertain: boolean;
+  constructor(message: string, details?: ErrorDetails & { uncertain?: boolean }) {
+    super('REDIS_UNAVAILABLE', message, details);
+    this.uncertain = details?.uncertain ?? false;
+  }
+}
+
+/** Authentication, authorisation or TLS verification failed. */
+export class RedisDeniedError extends PonosError {
+  readonly kind = 'environment';
+  constructor(message: string, details?: ErrorDetails) {
+    super('REDIS_DENIED', message, details);
+  }
+}
+
+/** A key of ours holds another Redis type. Nothing was written. */
+export class WrongTypeError extends PonosError {
+  readonly kind = 'environment';
+  constructor(message: string, details?: ErrorDetails) {
+    super('WRONG_TYPE', message, details);
+  }
+}
+
+export class OutOfMemoryError extends PonosError {
+  readonly kind = 'environment';
+  constructor(message: string, details?: ErrorDetails) {
+    super('OUT_OF_MEMORY', message, details);
+  }
+}
+
+/** Redis is set up in a way that cannot keep the promises made (eviction policy, version). */
+export class UnsafeServerError extends PonosError {
+  readonly kind = 'environment';
+  constructor(code: string, message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
+/** Redis answered with an error that has no class of its own. */
+export class RedisCommandError extends PonosError {
+  readonly kind = 'environment';
+  constructor(message: string, details?: ErrorDetails) {
+    super('REDIS_ERROR', message, details);
+  }
+}
+
+export class TimeoutError extends PonosError {
+  readonly kind = 'environment';
+  constructor(message: string, details?: ErrorDetails) {
+    super('TIMEOUT', message, details);
+  }
+}
+
+/** A publish whose reply was lost: the event may be in the stream or not. Never sent again by itself. */
+export class UncertainPublishError extends PonosError {
+  readonly kind = 'environment';
+  constructor(stream: string, details?: ErrorDetails) {
+    super('UNCERTAIN_PUBLISH', `publish to stream "${stream}" has no answer: the event may be there or not`, details);
+  }
+}
+
+// The user's handler.
+
+export class HandlerError extends PonosError {
+  readonly kind = 'handler';
+  constructor(message: string, details?: ErrorDetails) {
+    super('HANDLER_FAILED', message, details);
+  }
+}
+
+// Us.
+
+/** A state the protocol rules out. Always a defect. */
+export class InvariantError extends PonosError {
+  readonly kind = 'invariant';
+  constructor(message: string, details?: ErrorDetails) {
+    super('INVARIANT', message, details);
+  }
+}
+
+/** The message of anything thrown, capped, for records and logs. Never the stack. */
+export function describeError(error: unknown, maxChars = 1024): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return text.length > maxChars ? `${text.slice(0, maxChars)}…` : text;
+}

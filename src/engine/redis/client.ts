@@ -1,0 +1,125 @@
+/**
+ * Makes clients. One connection per role, because a blocking read stalls whatever shares its socket and a renewal must
+ * never queue behind user traffic. The settings that differ from the client's defaults, and why:
+ *
+ * - nothing is sent again by itself (`autoResendUnfulfilledCommands`): a resent write may be carried out twice;
+ * - every wait is bounded (`maxRetriesPerRequest` 0, `commandTimeout`): an outage is an error at once, not a hang;
+ * - the client's resubscribe is off: the subscriptions do it, because whoever listens must resynchronise after it;
+ * - RESP2: RESP3 measures the same and makes setting up a connection slower.
+ */
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { backoffMs } from '../core/backoff.ts';
+import { corkRestOfTick } from './cork.ts';
+import type { RedisTarget } from './url.ts';
+
+export type Role = 'commands' | 'lease' | 'subscriber' | 'blocking';
+export type Client = Redis | Cluster;
+
+export interface TlsOptions {
+  /** PEM texts. */
+  ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  /** Name the certificate must carry; default the host. */
+  serverName?: string | undefined;
+  /** Accept any certificate. The traffic can then be read and changed by whoever stands in between. */
+  insecure?: boolean | undefined;
+}
+
+export interface ClientSettings {
+  target: RedisTarget;
+  tls: TlsOptions | undefined;
+  clientName: string;
+  commandTimeoutMs: number;
+  connectTimeoutMs: number;
+  /** Attempts to connect before giving up the first time; after that a lost connection is retried for ever. */
+  connectAttempts: number;
+}
+
+const RECONNECT = { baseMs: 50, maxMs: 2000 };
+
+export function createClient(settings: ClientSettings, role: Role): Client {
+  let everReady = false;
+  const retryStrategy = (attempt: number): number | null =>
+    !everReady && attempt >= settings.connectAttempts ? null : backoffMs(attempt, RECONNECT);
+  const client =
+    settings.target.kind === 'cluster'
+      ? createCluster(settings, role, retryStrategy)
+      : new Redis({ ...connectionOptions(settings, role), ...addressOptions(settings.target), retryStrategy });
+  client.on('ready', () => {
+    everReady = true;
+  });
+  if (client instanceof Redis) corkOnConnect(client);
+  else client.on('+node', corkOnConnect);
+  return client;
+}
+
+function corkOnConnect(node: Redis): void {
+  node.on('connect', () => {
+    corkRestOfTick((node as unknown as { stream: Parameters<typeof corkRestOfTick>[0] }).stream);
+  });
+}
+
+function connectionOptions(settings: ClientSettings, role: Role): RedisOptions & { replyMapping?: 'legacy' } {
+  const { target, tls } = settings;
+  return {
+    lazyConnect: true,
+    protocol: 2,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    enableOfflineQueue: role === 'commands' || role === 'subscriber',
+    ...(role === 'blocking' ? {} : { commandTimeout: settings.commandTimeoutMs }),
+    connectTimeout: settings.connectTimeoutMs,
+    keepAlive: 5000,
+    noDelay: true,
+    disableClientInfo: true,
+    connectionName: `${settings.clientName}:${role}`,
+    username: target.username,
+    password: target.password,
+    db: target.db,
+    ...(target.tls ? { tls: tlsOptions(target, tls ?? {}) } : {}),
+  };
+}
+
+function tlsOptions(target: RedisTarget, tls: TlsOptions) {
+  const serverName = tls.serverName ?? (target.kind === 'standalone' ? target.nodes[0]?.host : undefined);
+  return {
+    minVersion: 'TLSv1.2' as const,
+    rejectUnauthorized: !tls.insecure,
+    ...(serverName && !/^[\d.]+$|:/.test(serverName) ? { servername: serverName } : {}),
+    ...(tls.ca ? { ca: tls.ca } : {}),
+    ...(tls.cert ? { cert: tls.cert } : {}),
+    ...(tls.key ? { key: tls.key } : {}),
+  };
+}
+
+function addressOptions(target: RedisTarget): RedisOptions & { replyMapping?: 'legacy' } {
+  if (target.kind === 'unix') return { path: target.path };
+  if (target.kind === 'sentinel') {
+    return {
+      sentinels: target.nodes,
+      name: target.masterName,
+      sentinelUsername: target.sentinelUsername,
+      sentinelPassword: target.sentinelPassword,
+    };
+  }
+  return target.nodes[0] ?? {};
+}
+
+function createCluster(
+  settings: ClientSettings,
+  role: Role,
+  retryStrategy: (attempt: number) => number | null,
+): Cluster {
+  const options: ClusterOptions = {
+    lazyConnect: true,
+    redisOptions: connectionOptions(settings, role),
+    clusterRetryStrategy: retryStrategy,
+    enableOfflineQueue: role === 'commands' || role === 'subscriber',
+    maxRedirections: 16,
+    retryDelayOnTryAgain: 100,
+    shardedSubscribers: role === 'subscriber',
+  };
+  return new Cluster(settings.target.nodes, options);
+}

@@ -1,0 +1,187 @@
+import { Command } from 'ioredis';
+import { type Clock, within } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import { ClosedError, PonosError, ReadOnlyError, RedisUnavailableError } from '../core/errors.ts';
+import { type Access, isReadCommand } from './access.ts';
+import type { Client } from './client.ts';
+import { translateError } from './errors.ts';
+import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
+
+type Inputs = Record<string, Argument | readonly Argument[]>;
+
+export interface ConnectionEvents {
+  /** Commands can be sent: after the first connect and after each reconnect. */
+  ready: undefined;
+  /** The socket is gone; a reconnect is under way. */
+  lost: PonosError;
+}
+
+export interface ConnectionOptions {
+  address: string;
+  access: Access;
+  clock: Clock;
+}
+
+const NOSCRIPT = /^NOSCRIPT\b/;
+/** What a blocking read may take beyond its block before its socket counts as dead. */
+const BLOCK_GRACE_MS = 2000;
+const QUIT_MS = 500;
+
+/** One connection of one role. Replies carry bulk strings as Buffers; every error is one of ours. */
+export class Connection {
+  readonly events = new Emitter<ConnectionEvents>();
+  readonly #client: Client;
+  readonly #options: ConnectionOptions;
+  #lastError: PonosError | undefined;
+  #closed = false;
+
+  constructor(client: Client, options: ConnectionOptions) {
+    this.#client = client;
+    this.#options = options;
+    client.on('error', (error: unknown) => {
+      this.#lastError = translateError(error, { address: options.address });
+    });
+    client.on('ready', () => this.events.emit('ready', undefined));
+    client.on('close', () => {
+      if (!this.#closed) this.events.emit('lost', this.#unavailable());
+    });
+  }
+
+  get ready(): boolean {
+    return this.#client.status === 'ready';
+  }
+
+  /** The client itself, for this module alone. */
+  get client(): Client {
+    return this.#client;
+  }
+
+  /** @throws RedisDeniedError at once, RedisUnavailableError when the attempts are used up. */
+  async open(): Promise<void> {
+    const client = this.#client;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (act: () => void) => {
+        client.off('ready', onReady);
+        client.off('end', onEnd);
+        client.off('error', onError);
+        act();
+      };
+      const onReady = () => settle(resolve);
+      const onEnd = () => settle(() => reject(this.#unavailable()));
+      const onError = () => {
+        if (this.#lastError?.code !== 'REDIS_DENIED') return;
+        const denied = this.#lastError;
+        settle(() => {
+          this.close().catch(() => {});
+          reject(denied);
+        });
+      };
+      client.on('ready', onReady);
+      client.on('end', onEnd);
+      client.on('error', onError);
+      // The promise of connect() settles on the first attempt; what counts is ready or end, after the retries.
+      client.connect().catch((error: unknown) => {
+        this.#lastError ??= translateError(error, { address: this.#options.address });
+        onError();
+      });
+    });
+  }
+
+  /** Sends one command. Replies hold Buffers for bulk strings. */
+  async call(command: string, ...args: Argument[]): Promise<unknown> {
+    this.#allow(command);
+    const sent = this.ready;
+    try {
+      return await this.#send(command, args);
+    } catch (error) {
+      throw this.#translate(error, command, sent);
+    }
+  }
+
+  /** Sends several commands together; each settles on its own. */
+  callMany(commands: readonly (readonly [string, ...Argument[]])[]): Promise<PromiseSettledResult<unknown>[]> {
+    return Promise.allSettled(commands.map(([command, ...args]) => this.call(command, ...args)));
+  }
+
+  /** Runs a script by its digest, and loads it when Redis does not have it. */
+  async run<K extends Inputs, A extends Inputs, R>(script: Script<K, A, R>, keys: K, args: A): Promise<R> {
+    this.#allow(script.name);
+    const operands = scriptOperands(script, keys, args);
+    const sent = this.ready;
+    try {
+      return decodeReply(script, await this.#send('evalsha', [script.sha1, ...operands]));
+    } catch (error) {
+      if (!(error instanceof Error && NOSCRIPT.test(error.message))) throw this.#translate(error, script.name, sent);
+    }
+    try {
+      return decodeReply(script, await this.#send('eval', [script.source, ...operands]));
+    } catch (error) {
+      throw this.#translate(error, script.name, sent);
+    }
+  }
+
+  /**
+   * A read that may block in Redis for `blockMs`. When no reply comes within that and a grace the socket counts as
+   * half-open: it is dropped and the read fails, so that a reader notices a dead peer no other way would show.
+   */
+  async callBlocking(blockMs: number, command: string, ...args: Argument[]): Promise<unknown> {
+    if (this.#closed) throw new ClosedError('connection');
+    return within(this.#options.clock, blockMs + BLOCK_GRACE_MS, this.call(command, ...args), () => {
+      this.#client.disconnect(true);
+      throw new RedisUnavailableError(`no reply to ${command} from ${this.#options.address}`, { uncertain: true });
+    });
+  }
+
+  /** Resolves when commands can be sent, or at once when closed; check `ready` afterwards. */
+  async whenReady(signal?: AbortSignal): Promise<void> {
+    if (this.ready || this.#closed || signal?.aborted) return;
+    await new Promise<void>(resolve => {
+      const done = () => {
+        off();
+        this.#client.off('end', done);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      const off = this.events.on('ready', done);
+      this.#client.once('end', done);
+      signal?.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  /** Drops the socket and connects again. */
+  reconnect(): void {
+    if (!this.#closed) this.#client.disconnect(true);
+  }
+
+  /** Ends the connection. Commands under way are answered first if Redis answers soon; a blocking read is cut off. */
+  async close(options: { graceful?: boolean } = {}): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (options.graceful && this.ready) {
+      await within(this.#options.clock, QUIT_MS, this.#client.quit(), () => undefined).catch(() => {});
+    }
+    this.#client.disconnect();
+  }
+
+  #send(command: string, args: Argument[]): Promise<unknown> {
+    const request = new Command(command.toLowerCase(), args as (string | Buffer | number)[]);
+    return this.#client.sendCommand(request) as Promise<unknown>;
+  }
+
+  #allow(what: string): void {
+    if (this.#closed) throw new ClosedError('connection');
+    if (this.#options.access === 'read-only' && !isReadCommand(what)) throw new ReadOnlyError(what);
+  }
+
+  #translate(error: unknown, command: string, sent: boolean): PonosError {
+    if (this.#closed && !(error instanceof PonosError)) return new ClosedError('connection');
+    const translated = translateError(error, { address: this.#options.address, command, sent });
+    // "The connection is closed" says less than why it could not be opened.
+    if (translated instanceof RedisUnavailableError && !sent && this.#lastError) return this.#lastError;
+    return translated;
+  }
+
+  #unavailable(): PonosError {
+    return this.#lastError ?? new RedisUnavailableError(`Redis at ${this.#options.address} closed the connection`);
+  }
+}

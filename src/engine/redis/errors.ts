@@ -1,0 +1,82 @@
+/**
+ * The one place where the text of Redis and of the client is matched. Errors of the client carry the command with its
+ * arguments, passwords and payloads included, so they never leave this module: each becomes one of ours, with text only.
+ */
+import {
+  OutOfMemoryError,
+  PonosError,
+  RedisCommandError,
+  RedisDeniedError,
+  RedisUnavailableError,
+  WrongTypeError,
+} from '../core/errors.ts';
+
+const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b|^ERR (AUTH|invalid password|Client sent AUTH)/i;
+const UNAVAILABLE = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|NOTREADY|MISCONF)\b/;
+const TLS_CODE = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
+const LOST =
+  /Connection is closed|Stream isn't writeable|max retries per request|Command timed out|Blocking command timed out|Command aborted|Socket timeout|Too many Cluster redirections|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|Cluster isn't ready/i;
+
+export interface ErrorContext {
+  /** Where the link goes, redacted. */
+  address: string;
+  /** Name of the command, without arguments. */
+  command?: string | undefined;
+  /** True when the command was handed to a live socket before it failed. */
+  sent?: boolean;
+}
+
+/** First word of an error reply of Redis (`NOGROUP`, `BUSYGROUP`), or undefined. */
+export function redisErrorWord(error: unknown): string | undefined {
+  return error instanceof RedisCommandError ? /^([A-Z]{2,})\b/.exec(error.message)?.[1] : undefined;
+}
+
+/** Turns anything the client threw into one of our errors. */
+export function translateError(error: unknown, context: ErrorContext): PonosError {
+  if (error instanceof PonosError) return error;
+  const failure = flatten(error);
+  const { message, code } = failure;
+  const at = context.address;
+  if (DENIED.test(message)) {
+    return new RedisDeniedError(`Redis at ${at} refused: ${message}`, {
+      hint: message.startsWith('NOPERM')
+        ? 'The ACL user lacks a permission this command needs.'
+        : 'Check the user and password of the Redis address.',
+    });
+  }
+  if (code && TLS_CODE.test(code)) {
+    return new RedisDeniedError(`TLS with Redis at ${at} failed: ${message || code}`, {
+      hint: 'Check the certificate authority, the host name and the client certificate.',
+    });
+  }
+  if (message.startsWith('OOM')) {
+    return new OutOfMemoryError(`Redis at ${at} is out of memory and refuses writes that grow it`, {
+      hint: 'Raise maxmemory or remove data; what ends or moves work goes on meanwhile.',
+    });
+  }
+  if (message.startsWith('WRONGTYPE')) {
+    return new WrongTypeError(message.replace(/^WRONGTYPE\s*/, '') || 'a key holds another type', {
+      hint: 'Another program writes under this key prefix, or the prefix is wrong.',
+    });
+  }
+  if (UNAVAILABLE.test(message) || LOST.test(message) || code) {
+    const uncertain = (context.sent ?? false) && !UNAVAILABLE.test(message);
+    return new RedisUnavailableError(`Redis at ${at} does not answer: ${message || code}`, {
+      uncertain,
+      hint: 'Is it running and reachable?',
+    });
+  }
+  return new RedisCommandError(message);
+}
+
+function flatten(error: unknown): { message: string; code: string | undefined } {
+  if (!(error instanceof Error)) return { message: String(error), code: undefined };
+  const nested = error as { lastNodeError?: Error; previousErrors?: Error[]; errors?: Error[] };
+  const inner = nested.lastNodeError ?? nested.errors?.[0];
+  if (inner && inner !== error) {
+    const deep = flatten(inner);
+    if (deep.message || deep.code) return deep;
+  }
+  const code = (error as NodeJS.ErrnoException).code;
+  return { message: error.message, code: typeof code === 'string' ? code : undefined };
+}

@@ -1,0 +1,92 @@
+/**
+ * Every key name on one page. `{...}` is the hash tag: all keys of one map, stream or pool shard share a slot.
+ * The prefix stands outside the tag, so that an ACL rule `~ponos:*` covers all. Names are checked and plain; bytes of
+ * users (job keys, operation ids) stand only at the end of a name, so that no separator can be forged.
+ */
+import { checkName } from '../core/names.ts';
+
+export type RegistryKind = 'maps' | 'streams' | 'pools';
+
+export class KeySpace {
+  readonly prefix: string;
+
+  constructor(prefix = 'ponos') {
+    this.prefix = checkName('key prefix', prefix);
+  }
+
+  /** Set of the names that exist, of one kind: what listing reads instead of scanning the keyspace. */
+  registry(kind: RegistryKind): string {
+    return `${this.prefix}:registry:${kind}`;
+  }
+
+  map(name: string) {
+    const base = `${this.prefix}:{map:${checkName('map', name)}}`;
+    return {
+      base,
+      /** hash, user entries only */
+      data: `${base}:data`,
+      /** hash: generation, revision, state, time to live, byte count */
+      meta: `${base}:meta`,
+      /** hash with expiry: results of recent writes by operation id */
+      ops: (bucket: number) => `${base}:ops:${bucket}`,
+      /** sharded pub/sub channel */
+      changes: `${base}:changes`,
+    };
+  }
+
+  stream(name: string) {
+    const base = `${this.prefix}:{stream:${checkName('stream', name)}}`;
+    return {
+      base,
+      /** stream: the events */
+      events: `${base}:events`,
+      /** hash: generation, retention, counters */
+      meta: `${base}:meta`,
+      /** hash: per sink its configuration and durable cursor */
+      sinks: `${base}:sinks`,
+      /** zset consumer -> lease deadline */
+      consumers: (sink: string) => `${base}:consumers:${checkName('sink', sink)}`,
+      /** stream: dead letters */
+      dead: (sink: string) => `${base}:dead:${checkName('sink', sink)}`,
+    };
+  }
+
+  pool(name: string, shard = 0) {
+    const base = `${this.prefix}:{pool:${checkName('pool', name)}:${shard}}`;
+    return {
+      base,
+      /** hash: generation, limits, lease parameters, logical clock, epoch, token high-water, count */
+      config: `${base}:cfg`,
+      /** zset worker -> lease deadline on the logical clock */
+      members: `${base}:members`,
+      /** hash worker -> description */
+      memberInfo: `${base}:member-info`,
+      /** hash: one job; the key's bytes follow the prefix */
+      job: (key: Uint8Array) => Buffer.concat([Buffer.from(`${base}:job:`), key]),
+      jobPrefix: `${base}:job:`,
+      /** zset job key -> not-before on the logical clock */
+      pending: `${base}:pending`,
+      /** set of the job keys recorded to a worker */
+      owned: (worker: string) => `${base}:own:${worker}`,
+      ownedPrefix: `${base}:own:`,
+      /** list of notifications of a job */
+      notes: (key: Uint8Array) => Buffer.concat([Buffer.from(`${base}:notes:`), key]),
+      notesPrefix: `${base}:notes:`,
+      /** hash with expiry: digest and outcome of a dispatch */
+      dispatch: (id: string) => `${base}:dispatch:${id}`,
+      dispatchPrefix: `${base}:dispatch:`,
+      /** zset of dead jobs, capped */
+      dead: `${base}:dead`,
+      /** stream of what happened, capped; never read by the protocol */
+      ledger: `${base}:ledger`,
+      /** sharded pub/sub: epochs and pending work */
+      events: `${base}:events`,
+      /** sharded pub/sub: hints to one worker */
+      mailbox: (worker: string) => `${base}:mailbox:${worker}`,
+      mailboxPrefix: `${base}:mailbox:`,
+      /** sharded pub/sub: outcomes for one node or client */
+      replies: (node: string) => `${base}:replies:${node}`,
+      repliesPrefix: `${base}:replies:`,
+    };
+  }
+}

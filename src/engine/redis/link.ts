@@ -1,0 +1,174 @@
+import { type Clock, systemClock } from '../core/clock.ts';
+import { UnsafeServerError } from '../core/errors.ts';
+import { type OptionInput, type OptionTable, resolveOptions } from '../core/options.ts';
+import type { Access } from './access.ts';
+import { type ClientSettings, createClient, type Role, type TlsOptions } from './client.ts';
+import { Connection } from './connection.ts';
+import { KeySpace } from './keys.ts';
+import { Registry } from './registry.ts';
+import { Subscriptions } from './subscriptions.ts';
+import { DEFAULT_REDIS_URL, parseRedisUrl, redactUrl } from './url.ts';
+
+export const linkOptions = {
+  commandTimeoutMs: {
+    kind: 'ms',
+    default: 5000,
+    min: 50,
+    max: 600_000,
+    doc: 'Longest wait for the reply to a command.',
+  },
+  connectTimeoutMs: { kind: 'ms', default: 3000, min: 50, max: 600_000, doc: 'Longest wait for a socket to open.' },
+  connectAttempts: {
+    kind: 'count',
+    default: 3,
+    min: 1,
+    max: 1000,
+    doc: 'Attempts to connect the first time. A connection lost later is opened again for ever.',
+  },
+} as const satisfies OptionTable;
+
+export interface RedisLinkOptions extends OptionInput<typeof linkOptions> {
+  /** `redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`; default `redis://127.0.0.1:6379`. */
+  url?: string | undefined;
+  /** Overrides the user of the address. */
+  username?: string | undefined;
+  /** Overrides the password of the address. */
+  password?: string | undefined;
+  tls?: TlsOptions | undefined;
+  /** First part of every key name; default `ponos`. */
+  prefix?: string | undefined;
+  /** Shown by CLIENT LIST; default `ponos`. */
+  clientName?: string | undefined;
+  /** With `read-only` every command that may write is refused before it is sent; default `read-write`. */
+  access?: Access | undefined;
+  clock?: Clock | undefined;
+}
+
+const OLDEST_SERVER = [7, 0] as const;
+
+/**
+ * A process's link to one Redis: its connections by role, opened when first used, and the names of its keys.
+ * Everything in the engine is made on one.
+ */
+export class RedisLink {
+  readonly keys: KeySpace;
+  readonly clock: Clock;
+  readonly access: Access;
+  /** Where the link goes, without user and password. */
+  readonly address: string;
+  readonly registry: Registry;
+  /** Ordinary commands and scripts. */
+  readonly commands: Connection;
+  readonly #settings: ClientSettings;
+  readonly #connections = new Set<Connection>();
+  #subscriptions: Subscriptions | undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(options: RedisLinkOptions) {
+    const {
+      url = DEFAULT_REDIS_URL,
+      username,
+      password,
+      tls,
+      prefix,
+      clientName = 'ponos',
+      access,
+      clock,
+      ...rest
+    } = options;
+    const target = parseRedisUrl(url);
+    target.username = username ?? target.username;
+    target.password = password ?? target.password;
+    this.clock = clock ?? systemClock;
+    this.keys = new KeySpace(prefix);
+    this.access = access ?? 'read-write';
+    this.address = redactUrl(url);
+    this.#settings = { target, tls, clientName, ...resolveOptions('RedisLink', linkOptions, rest) };
+    this.commands = this.#create('commands');
+    this.registry = new Registry(this.commands, this.keys);
+  }
+
+  /**
+   * Connects and checks that the server is new enough.
+   * @throws RedisUnavailableError, RedisDeniedError, OptionError; UnsafeServerError for a server older than 7.0.
+   */
+  static async connect(options: RedisLinkOptions = {}): Promise<RedisLink> {
+    const link = new RedisLink(options);
+    try {
+      await link.commands.open();
+      await link.#checkVersion();
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+    return link;
+  }
+
+  /** Publish and subscribe, over a connection of their own. */
+  get subscriptions(): Subscriptions {
+    if (!this.#subscriptions) {
+      const connection = this.#create('subscriber');
+      this.#subscriptions = new Subscriptions(connection, this.clock, () => connection.open());
+    }
+    return this.#subscriptions;
+  }
+
+  /** A new connection for lease renewals: no queue while offline, so an old renewal never fires late. */
+  openLease(): Promise<Connection> {
+    return this.#open('lease');
+  }
+
+  /** A new connection for blocking reads. */
+  openBlocking(): Promise<Connection> {
+    return this.#open('blocking');
+  }
+
+  /** Ends every connection. Legal more than once. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#subscriptions?.close();
+      await this.commands.close({ graceful: true });
+      await Promise.all([...this.#connections].map(connection => connection.close()));
+    })();
+    return this.#closing;
+  }
+
+  /** Nothing of the link but its address: it holds credentials. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `RedisLink ${this.address}`;
+  }
+
+  async #open(role: Role): Promise<Connection> {
+    const connection = this.#create(role);
+    try {
+      await connection.open();
+    } catch (error) {
+      this.#connections.delete(connection);
+      await connection.close();
+      throw error;
+    }
+    return connection;
+  }
+
+  #create(role: Role): Connection {
+    const connection = new Connection(createClient(this.#settings, role), {
+      address: this.address,
+      access: this.access,
+      clock: this.clock,
+    });
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  async #checkVersion(): Promise<void> {
+    const info = String(await this.commands.call('INFO', 'server'));
+    const version = /^redis_version:(\d+)\.(\d+)/m.exec(info);
+    if (!version) return;
+    const [major, minor] = [Number(version[1]), Number(version[2])];
+    if (major < OLDEST_SERVER[0] || (major === OLDEST_SERVER[0] && minor < OLDEST_SERVER[1])) {
+      throw new UnsafeServerError('SERVER_TOO_OLD', `Redis ${major}.${minor} at ${this.address} is too old`, {
+        hint: `Ponos needs Redis ${OLDEST_SERVER.join('.')} or Valkey 7.2, or newer.`,
+      });
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { RedisLink } from '../../src/engine/redis/link.ts';
+import { useRedis } from '../support/fixture.ts';
+import { freePort, RedisServer } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+describe('a link to Redis', () => {
+  const redis = useRedis();
+
+  it('says that nothing answers, without a stack of the client', async () => {
+    const port = await freePort();
+    await expect(
+      RedisLink.connect({ url: `redis://:secret@127.0.0.1:${port}`, connectAttempts: 2 }),
+    ).rejects.toMatchObject({
+      code: 'REDIS_UNAVAILABLE',
+      message: expect.stringMatching(/\*\*\*@127\.0\.0\.1:\d+ does not answer: connect ECONNREFUSED/),
+    });
+  });
+
+  it('round-trips any bytes', async () => {
+    const link = await redis.connect();
+    const bytes = Buffer.from([0, 255, 10, 13, 254, 128]);
+    await link.commands.call('SET', `${redis.prefix}:x`, bytes);
+    expect(await link.commands.call('GET', `${redis.prefix}:x`)).toEqual(bytes);
+  });
+
+  it('survives a kill of its connection', async () => {
+    const link = await redis.connect();
+    const other = await redis.connect();
+    const lost = link.commands.events.once('lost');
+    const ready = link.commands.events.once('ready');
+    await other.commands.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await lost;
+    await ready;
+    expect(String(await link.commands.call('PING'))).toBe('PONG');
+  });
+
+  it('refuses writes when read-only, before anything is sent', async () => {
+    const link = await redis.connect({ access: 'read-only' });
+    await expect(link.commands.call('SET', `${redis.prefix}:x`, '1')).rejects.toMatchObject({ code: 'READ_ONLY' });
+    expect(await link.commands.call('EXISTS', `${redis.prefix}:x`)).toBe(0);
+  });
+
+  it('subscribes again by itself and says so', async () => {
+    const link = await redis.connect();
+    const received: string[] = [];
+    let readyCount = 0;
+    await link.subscriptions.subscribe(`${redis.prefix}:channel`, {
+      message: payload => received.push(payload.toString()),
+      ready: () => readyCount++,
+    });
+    expect(readyCount).toBe(1);
+    await link.commands.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await until(() => readyCount === 2, 'the second subscribe reply');
+    await link.commands.call('SPUBLISH', `${redis.prefix}:channel`, 'hello');
+    await until(() => received.length === 1, 'the message');
+    expect(received).toEqual(['hello']);
+  });
+
+  it('notices a half-open socket under a blocking read', async () => {
+    const link = await redis.connect();
+    const blocking = await link.openBlocking();
+    const read = blocking.callBlocking(10, 'XREAD', 'BLOCK', 60_000, 'STREAMS', `${redis.prefix}:s`, '0');
+    await expect(read).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', uncertain: true });
+  });
+});
+
+describe('a link that needs a password', () => {
+  const secret = 'hunter2-very-secret';
+  const redis = useRedis({ args: ['--requirepass', secret], url: port => `redis://:${secret}@127.0.0.1:${port}` });
+
+  it('is denied with a wrong password, at once and for good', async () => {
+    const url = `redis://:${secret}-wrong@127.0.0.1:${redis.server.port}`;
+    const error = await RedisLink.connect({ url }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'REDIS_DENIED' });
+    expect(inspect(error, { depth: 10 })).not.toContain(secret);
+  });
+
+  it('never shows its password when inspected', async () => {
+    const link = await redis.connect();
+    const failure = await link.commands.call('NOSUCHCOMMAND', 'x').catch((thrown: unknown) => thrown);
+    expect(inspect([link, failure], { depth: 20, showHidden: true })).not.toContain(secret);
+  });
+});
+
+describe('addresses', () => {
+  it('reaches a Unix socket', async () => {
+    const server = await RedisServer.start();
+    await server.stop();
+    const socket = await RedisServer.start({ args: ['--unixsocket', `${server.folder}.sock`] });
+    try {
+      const link = await RedisLink.connect({ url: `unix://${server.folder}.sock` });
+      expect(String(await link.commands.call('PING'))).toBe('PONG');
+      await link.close();
+    } finally {
+      await socket.stop();
+    }
+  });
+});

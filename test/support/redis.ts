@@ -1,0 +1,101 @@
+/** Real redis-servers for tests: each on a free port, in a folder of its own, stopped by process id. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { RedisLink } from '../../src/engine/redis/link.ts';
+import { until } from './until.ts';
+
+export interface RedisServerOptions {
+  /** More arguments of redis-server, e.g. `['--requirepass', 'secret']`. */
+  args?: string[];
+  /** How to reach it for the readiness check, when that needs credentials. */
+  url?: (port: number) => string;
+}
+
+export class RedisServer {
+  readonly port: number;
+  readonly url: string;
+  readonly folder: string;
+  readonly #options: RedisServerOptions;
+  #process: ChildProcess | undefined;
+
+  private constructor(port: number, folder: string, options: RedisServerOptions) {
+    this.port = port;
+    this.folder = folder;
+    this.#options = options;
+    this.url = options.url?.(port) ?? `redis://127.0.0.1:${port}`;
+  }
+
+  static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'ponos-redis-')), options);
+    await server.up();
+    return server;
+  }
+
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined) throw new Error('redis-server is not running');
+    return pid;
+  }
+
+  /** Starts the process (again), on the same port and folder, and waits until it answers. */
+  async up(): Promise<void> {
+    const child = spawn(
+      'redis-server',
+      [
+        '--port',
+        String(this.port),
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        this.folder,
+        '--save',
+        '',
+        ...(this.#options.args ?? []),
+      ],
+      { stdio: 'ignore' },
+    );
+    this.#process = child;
+    let failed: Error | undefined;
+    child.on('error', error => {
+      failed = error;
+    });
+    await until(async () => {
+      if (failed) throw failed;
+      const link = await RedisLink.connect({ url: this.url, connectAttempts: 1 }).catch(() => undefined);
+      await link?.close();
+      return link !== undefined;
+    }, `redis-server on port ${this.port} to answer`);
+  }
+
+  /** Sends a signal: SIGKILL, SIGSTOP, SIGCONT. */
+  signal(signal: NodeJS.Signals): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** Ends the process and waits for its end; the folder stays for `up`. */
+  async down(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise(resolve => child.once('exit', resolve));
+    child.kill('SIGCONT');
+    child.kill(signal);
+    await ended;
+  }
+
+  /** Ends the process and removes its folder. */
+  async stop(): Promise<void> {
+    await this.down('SIGKILL');
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise(resolve => probe.close(resolve));
+  return port;
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+/** The long fault tests are named *.long.test.ts; `npm run test:faults` runs them. */
+const long = process.env.PONOS_TEST_LONG === '1';
+
+export default defineConfig({
+  test: {
+    include: long ? ['test/**/*.long.test.ts'] : ['test/**/*.test.{ts,tsx}'],
+    exclude: long ? [] : ['test/**/*.long.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 10_000,
+    expect: { requireAssertions: true },
+    globalSetup: ['test/support/global-setup.ts'],
+  },
+});
