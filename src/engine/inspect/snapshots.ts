@@ -1,0 +1,197 @@
+/**
+ * What inspection returns: plain data, safe for JSON, taken from Redis alone. Times are wall-clock ms since 1970,
+ * durations ms, sizes bytes. Keys and names are texts as in core/text.ts.
+ */
+
+export interface ServerSnapshot {
+  address: string;
+  version: string;
+  mode: string;
+  role: string;
+  usedMemoryBytes: number;
+  /** null: no limit. */
+  maxMemoryBytes: number | null;
+  evictionPolicy: string;
+  persistence: 'aof' | 'rdb' | 'none';
+  clientCount: number;
+  uptimeMs: number;
+  roundTripMs: number;
+}
+
+export type PoolState = 'OK' | 'DEGRADED' | 'NO WORKERS' | 'IDLE';
+
+export interface PoolSnapshot {
+  name: string;
+  state: PoolState;
+  nodeCount: number;
+  workerCount: number;
+  /** Jobs of every state: queued, assigned, running, stopping. */
+  jobCount: number;
+  queuedCount: number;
+  /** Jobs in the dead set. */
+  deadCount: number;
+  /** Most jobs the pool takes. */
+  limit: number;
+  epoch: number;
+  groups: string[];
+  /** Totals since the pool was created, for rates. */
+  dispatchedTotal: number;
+  startedTotal: number;
+  endedTotal: number;
+  failedTotal: number;
+}
+
+export interface NodeSnapshot {
+  id: string;
+  pool: string;
+  host: string;
+  pid: number;
+  version: string;
+  workerCount: number;
+  jobCount: number;
+  state: WorkerState;
+  startedAtMs: number;
+}
+
+export type WorkerState = 'ALIVE' | 'DRAINING' | 'STALE';
+
+export interface WorkerSnapshot {
+  id: string;
+  pool: string;
+  node: string;
+  group: string;
+  state: WorkerState;
+  jobCount: number;
+  capacity: number;
+  weight: number;
+  /** Negative when the lease is over. */
+  leaseLeftMs: number;
+  incarnation: number;
+  host: string;
+  pid: number;
+  version: string;
+  startedAtMs: number;
+}
+
+export type JobState = 'PENDING' | 'ASSIGNED' | 'RUNNING' | 'STOPPING' | 'DEAD';
+
+/** What listing all jobs of a pool gives for each without reading its record. */
+export interface JobKey {
+  key: string;
+  /** Worker it is recorded to, or null while it is queued. */
+  worker: string | null;
+}
+
+export interface JobSnapshot {
+  key: string;
+  pool: string;
+  state: JobState;
+  worker: string | null;
+  group: string;
+  token: number;
+  attempt: number;
+  maxAttempts: number;
+  dispatchedAtMs: number;
+  startedAtMs: number | null;
+  /** Earliest start of a queued job, as the time left; 0 when due. */
+  delayLeftMs: number;
+  payloadBytes: number;
+  error: string | null;
+}
+
+export interface Blob {
+  encoding: 'utf8' | 'base64';
+  data: string;
+  /** Size of the whole; `data` may be cut. */
+  sizeBytes: number;
+}
+
+export interface JobDetail extends JobSnapshot {
+  payload: Blob;
+  history: LedgerEntry[];
+}
+
+export interface LedgerEntry {
+  id: string;
+  atMs: number;
+  pool: string;
+  /** joined, left, expired, draining, dispatched, assigned, started, released, stopped, settled, failed, dead ... */
+  type: string;
+  key: string | null;
+  worker: string | null;
+  token: number | null;
+  detail: string | null;
+}
+
+/** `null` when Redis cannot know; `exact` false when it is an estimate, shown as `~n`. */
+export interface Lag {
+  count: number | null;
+  exact: boolean;
+}
+
+export interface StreamSnapshot {
+  name: string;
+  length: number;
+  /** Events ever added. */
+  addedTotal: number;
+  firstId: string | null;
+  lastId: string | null;
+  lastAtMs: number | null;
+  sinkCount: number;
+  /** The worst of its sinks. */
+  maxLag: Lag;
+  maxPendingCount: number;
+  oldestPendingMs: number | null;
+  deadCount: number;
+}
+
+export interface SinkSnapshot {
+  name: string;
+  stream: string;
+  consumerCount: number;
+  pendingCount: number;
+  lag: Lag;
+  oldestPendingMs: number | null;
+  lastDeliveredId: string;
+  redeliveredTotal: number;
+  deadCount: number;
+  filteredTotal: number;
+  lostTotal: number;
+  consumers: { name: string; pendingCount: number; idleMs: number; alive: boolean }[];
+}
+
+export interface PendingSnapshot {
+  id: string;
+  consumer: string;
+  idleMs: number;
+  deliveryCount: number;
+}
+
+export interface MapSnapshot {
+  name: string;
+  keyCount: number;
+  revision: number;
+  generation: string;
+  sizeBytes: number;
+  /** Connections that listen to its changes. */
+  replicaCount: number;
+  expiresAtMs: number | null;
+}
+
+export interface MapEntry {
+  key: string;
+  value: Blob;
+}
+
+export type FindingSeverity = 'warning' | 'critical';
+
+/** Something that is wrong, what it means, and what to do. */
+export interface Finding {
+  severity: FindingSeverity;
+  /** Stable word, e.g. STALE_WORKER. */
+  code: string;
+  subject: { kind: 'pool' | 'worker' | 'job' | 'stream' | 'sink' | 'map' | 'server'; name: string; pool?: string };
+  message: string;
+  /** A command line that acts on it or looks closer. */
+  command: string | null;
+}
