@@ -73,6 +73,8 @@ function connectionOptions(settings: ClientSettings, role: Role): RedisOptions &
     connectTimeout: settings.connectTimeoutMs,
     keepAlive: 5000,
     noDelay: true,
+    // Also armed for a socket that is gone already, so a long one would keep a process that has failed from ending.
+    disconnectTimeout: 100,
     disableClientInfo: true,
     connectionName: `${settings.clientName}:${role}`,
     username: target.username,

@@ -160,7 +160,7 @@ export class Connection {
     if (options.graceful && this.ready) {
       await within(this.#options.clock, QUIT_MS, this.#client.quit(), () => undefined).catch(() => {});
     }
-    this.#client.disconnect();
+    if (this.#client.status !== 'end') this.#client.disconnect();
   }
 
   #send(command: string, args: Argument[]): Promise<unknown> {

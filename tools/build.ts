@@ -1,0 +1,71 @@
+/**
+ * Builds `dist/`: the command line as a bundle split at commands (start-up reads a few small files instead of hundreds),
+ * the engine as a library with its dependencies left outside, its type declarations, and `oclif.manifest.json`.
+ */
+import { execFileSync } from 'node:child_process';
+import { globSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Plugin } from '@oclif/core';
+import { type BuildOptions, build } from 'esbuild';
+
+const root = join(import.meta.dirname, '..');
+const node = process.execPath;
+process.chdir(root);
+
+const shared: BuildOptions = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node22',
+  outbase: 'src',
+  outdir: 'dist',
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+async function main(): Promise<void> {
+  execFileSync(node, ['tools/lua.ts'], { stdio: 'inherit' });
+  rmSync('dist', { recursive: true, force: true });
+  await Promise.all([buildCommandLine(), buildLibrary()]);
+  if (!process.argv.includes('--no-types')) {
+    execFileSync(node, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], { stdio: 'inherit' });
+  }
+  await writeManifest();
+}
+
+async function buildCommandLine(): Promise<void> {
+  await build({
+    ...shared,
+    entryPoints: ['src/cli/main.ts', ...globSync('src/commands/**/*.{ts,tsx}')],
+    chunkNames: 'chunks/[name]-[hash]',
+    splitting: true,
+    minify: true,
+    keepNames: true,
+    define: { 'process.env.NODE_ENV': '"production"' },
+    // Packages that dependencies load only when they are there.
+    external: ['typescript', 'ts-node', 'react-devtools-core'],
+    // Some dependencies are CommonJS and ask for `require`.
+    banner: { js: "import{createRequire as $require}from'node:module';const require=$require(import.meta.url);" },
+  });
+}
+
+async function buildLibrary(): Promise<void> {
+  await build({
+    ...shared,
+    entryPoints: ['src/engine/index.ts', ...globSync('src/engine/pool/exec/watchdog.ts')],
+    packages: 'external',
+    sourcemap: true,
+  });
+}
+
+/** What oclif would otherwise find out at every start by loading every command. */
+async function writeManifest(): Promise<void> {
+  rmSync('oclif.manifest.json', { force: true });
+  const plugin = new Plugin({ root, ignoreManifest: true, errorOnManifestCreate: true, respectNoCacheDefault: true });
+  await plugin.load();
+  const commandCount = Object.keys(plugin.manifest.commands).length;
+  writeFileSync('oclif.manifest.json', `${JSON.stringify(plugin.manifest)}\n`);
+  console.log(`built ${commandCount} commands`);
+}
+
+await main();
