@@ -34,6 +34,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   #lastError: PonosError | undefined;
   #closed = false;
+  #sentCount = 0;
 
   constructor(client: Client, options: ConnectionOptions) {
     this.#client = client;
@@ -49,6 +50,11 @@ export class Connection {
 
   get ready(): boolean {
     return this.#client.status === 'ready';
+  }
+
+  /** Commands handed to the client so far: what whoever keeps a budget of commands counts. */
+  get sentCount(): number {
+    return this.#sentCount;
   }
 
   /** The client itself, for this module alone. */
@@ -164,6 +170,7 @@ export class Connection {
   }
 
   #send(command: string, args: Argument[]): Promise<unknown> {
+    this.#sentCount++;
     const request = new Command(command.toLowerCase(), args as (string | Buffer | number)[]);
     return this.#client.sendCommand(request) as Promise<unknown>;
   }
