@@ -1,0 +1,92 @@
+/** Why it happened, as far as settings tell, and what to type next, for each kind of failure. */
+
+import type { ConnectionSettings } from '../config/connection.ts';
+import { describeOrigin } from '../config/origin.ts';
+import {
+  FullError,
+  NotFoundError,
+  OptionError,
+  OutOfMemoryError,
+  PonosError,
+  ReadOnlyError,
+  RedisDeniedError,
+  RedisUnavailableError,
+  TimeoutError,
+  UnsafeServerError,
+  WrongTypeError,
+} from '../engine/index.ts';
+import { UsageError } from './errors.ts';
+
+export interface Advice {
+  why: string[];
+  /** Command lines, each with what it does. */
+  next: (readonly [command: string, purpose: string])[];
+}
+
+export interface AdviceContext {
+  /** As typed: `map get`; empty when no command was found. */
+  command: string;
+  settings: ConnectionSettings | undefined;
+  /** Commands that exist, as typed. */
+  commands: readonly string[];
+}
+
+export function adviseOn(error: unknown, context: AdviceContext): Advice {
+  const { settings, command } = context;
+  const help = [`ponos ${command ? `${command} --help` : 'help'}`, 'see what the command takes'] as const;
+  if (error instanceof UsageError) return { why: [], next: [...error.suggestions, help] };
+  if (error instanceof RedisUnavailableError) return { why: [addressOrigin(settings)], next: reach(settings) };
+  if (error instanceof RedisDeniedError) return { why: credentialOrigins(settings), next: credentials() };
+  if (error instanceof NotFoundError) return { why: [], next: existing(context) };
+  if (error instanceof ReadOnlyError) {
+    const origin = settings?.readOnly && describeOrigin(settings.readOnly.origin);
+    return { why: origin ? [`read-only is set by ${origin}`] : [], next: [] };
+  }
+  if (error instanceof TimeoutError) return { why: [], next: [[`ponos ${command} --timeout 30s`, 'wait longer']] };
+  if (error instanceof OptionError) return { why: [], next: [help] };
+  if (error instanceof WrongTypeError || error instanceof UnsafeServerError || error instanceof OutOfMemoryError) {
+    return { why: [addressOrigin(settings), prefixOrigin(settings)].filter(Boolean), next: [] };
+  }
+  if (error instanceof FullError) return { why: [], next: existing(context) };
+  if (error instanceof PonosError) return { why: [], next: error.hint ? [] : [help] };
+  return { why: [], next: [['PONOS_DEBUG=1', 'set it in the environment to see where this comes from']] };
+}
+
+function addressOrigin(settings: ConnectionSettings | undefined): string {
+  return settings ? `the address comes from ${describeOrigin(settings.url.origin)}` : '';
+}
+
+function prefixOrigin(settings: ConnectionSettings | undefined): string {
+  return settings?.prefix ? `the key prefix comes from ${describeOrigin(settings.prefix.origin)}` : '';
+}
+
+function credentialOrigins(settings: ConnectionSettings | undefined): string[] {
+  if (!settings) return [];
+  const password = settings.password
+    ? `the password from ${describeOrigin(settings.password.origin)}`
+    : 'the password, if any, from the address';
+  return [`${addressOrigin(settings)}, ${password}`];
+}
+
+function reach(settings: ConnectionSettings | undefined): Advice['next'] {
+  const kind = settings?.url.origin.kind;
+  const other = ['ponos ... --redis redis://HOST:PORT', 'use a Redis that runs elsewhere'] as const;
+  if (kind === 'flag' || kind === 'env') return [other, ['ponos dev up', 'start a local Redis']];
+  return [['ponos dev up', 'start a local Redis, which is then found by itself'], other];
+}
+
+function credentials(): Advice['next'] {
+  return [
+    ['ponos ... --password-file FILE', 'take the password from a file'],
+    ['PONOS_REDIS_USERNAME, PONOS_REDIS_PASSWORD', 'set them in the environment'],
+  ];
+}
+
+/** What exists, of the noun the command is about. */
+function existing({ command, commands }: AdviceContext): Advice['next'] {
+  const noun = command.split(' ')[0] ?? '';
+  const next: Advice['next'] = [];
+  if (commands.includes(`${noun} list`)) next.push([`ponos ${noun} list`, `see the ${noun}s there are`]);
+  if (noun === 'job' || noun === 'worker') next.push(['ponos pool list', 'see the pools there are']);
+  return next;
+}

@@ -1,0 +1,36 @@
+/** One thing alone: a field per line, long values wrapped to the terminal. */
+import CliTable from 'cli-table3';
+import { type Column, cellText } from './columns.ts';
+import { safeText } from './safe-text.ts';
+import type { TableOptions } from './table.ts';
+
+const NO_BORDERS = Object.fromEntries(
+  ['top', 'bottom', 'mid', 'left', 'right']
+    .flatMap(side => [side, `${side}-left`, `${side}-mid`, `${side}-right`])
+    .concat('middle')
+    .map(name => [name, '']),
+);
+const GAP = 2;
+const NARROWEST_VALUE = 20;
+
+/** The lines that describe `row`: every column, wide ones too. */
+export function itemLines<Row>(columns: readonly Column<Row>[], row: Row, options: TableOptions): string[] {
+  const labelWidth = Math.max(...columns.map(column => column.header.length)) + GAP;
+  const room = options.maxWidth === undefined ? null : Math.max(NARROWEST_VALUE, options.maxWidth - labelWidth);
+  const table = new CliTable({
+    chars: NO_BORDERS,
+    style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
+    colWidths: [labelWidth, room],
+    wordWrap: room !== null,
+    wrapOnWordBoundary: false,
+  });
+  for (const column of columns) {
+    const value = safeText(cellText(column, row, options));
+    const tone = column.tone?.(row);
+    table.push([options.paint('head', column.header), tone ? options.paint(tone, value) : value]);
+  }
+  return table
+    .toString()
+    .split('\n')
+    .map(line => line.trimEnd());
+}

@@ -1,0 +1,30 @@
+/** A state is always a word with a glyph, never colour alone. */
+
+export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'muted';
+
+const GLYPHS: Record<Tone, string> = { good: '●', busy: '◐', warn: '▲', bad: '✖', muted: '■' };
+const ASCII_GLYPHS: Record<Tone, string> = { good: '+', busy: '~', warn: '!', bad: 'x', muted: '-' };
+
+const TONES: Record<string, Tone> = {
+  OK: 'good',
+  ALIVE: 'good',
+  RUNNING: 'good',
+  PENDING: 'busy',
+  ASSIGNED: 'busy',
+  STOPPING: 'busy',
+  DRAINING: 'busy',
+  STALE: 'warn',
+  DEGRADED: 'warn',
+  DEAD: 'bad',
+  'NO WORKERS': 'bad',
+  IDLE: 'muted',
+  STOPPED: 'muted',
+};
+
+export function toneOf(state: string): Tone {
+  return TONES[state] ?? 'muted';
+}
+
+export function stateText(state: string, ascii: boolean): string {
+  return `${(ascii ? ASCII_GLYPHS : GLYPHS)[toneOf(state)]} ${state}`;
+}
