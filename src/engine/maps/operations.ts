@@ -1,0 +1,114 @@
+/**
+ * Writes that are done at most once however often they are sent, and are sent again when their reply was lost.
+ *
+ * Each write gets a lane, free again when it ended, and a number that only grows. The script keeps the last result of a lane,
+ * so a repeated write returns its first result, and a late copy of one given up is refused (lua/_operation.lua).
+ */
+import { backoffMs } from '../core/backoff.ts';
+import { sleep } from '../core/clock.ts';
+import { ClosedError, RedisUnavailableError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import type { RedisLink } from '../redis/link.ts';
+
+/** What the scripts keep results under. */
+export interface Operation {
+  lane: string;
+  sequence: number;
+  /** Period whose records expire together. Fixed at the first attempt, or a repetition would look in another place. */
+  bucket: number;
+}
+
+const BUCKET_MS = 60_000;
+const RETRY = { baseMs: 20, maxMs: 1000 };
+/** A socket that was just dropped for silence gets this long before it may be dropped again. */
+const RECONNECT_EVERY_MS = 3000;
+
+export class Operations {
+  readonly #link: RedisLink;
+  readonly #retryMs: number;
+  readonly #client = newId();
+  readonly #freeLanes: number[] = [];
+  readonly #closing = new AbortController();
+  readonly #pending = new Set<Promise<unknown>>();
+  #laneCount = 0;
+  #sequence = 0;
+  #reconnectedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(link: RedisLink, retryMs: number) {
+    this.#link = link;
+    this.#retryMs = retryMs;
+  }
+
+  /**
+   * Runs one write. A failure that leaves its outcome open is answered by sending it again, until it has a reply or time is up.
+   * @throws RedisUnavailableError with `uncertain` when it may have been done or not; whatever `send` throws otherwise.
+   */
+  async run<R>(what: string, send: (operation: Operation) => Promise<R>): Promise<R> {
+    if (this.#closing.signal.aborted) throw new ClosedError(what);
+    const lane = this.#freeLanes.pop() ?? this.#laneCount++;
+    const operation: Operation = {
+      lane: `${this.#client}.${lane}`,
+      sequence: ++this.#sequence,
+      bucket: Math.floor(this.#link.clock.wallMs() / BUCKET_MS),
+    };
+    const result = this.#attempt(what, operation, send);
+    this.#pending.add(result);
+    try {
+      return await result;
+    } finally {
+      this.#pending.delete(result);
+      this.#freeLanes.push(lane);
+    }
+  }
+
+  /** Refuses new writes, ends repetitions, and waits for the writes under way. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#pending);
+  }
+
+  async #attempt<R>(what: string, operation: Operation, send: (operation: Operation) => Promise<R>): Promise<R> {
+    const { clock } = this.#link;
+    const deadlineMs = clock.monotonicMs() + this.#retryMs;
+    let uncertain = false;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await send(operation);
+      } catch (error) {
+        if (!(error instanceof RedisUnavailableError)) throw error;
+        uncertain ||= error.uncertain;
+        // Surely not done: the caller decides at once what an outage means.
+        if (!uncertain) throw error;
+        const leftMs = deadlineMs - clock.monotonicMs();
+        if (leftMs <= 0 || this.#closing.signal.aborted) throw unanswered(what, error);
+        if (error.uncertain) this.#dropSilentSocket();
+        await this.#untilReady(Math.min(leftMs, backoffMs(attempt, RETRY)), leftMs);
+      }
+    }
+  }
+
+  async #untilReady(pauseMs: number, limitMs: number): Promise<void> {
+    const { clock, commands } = this.#link;
+    await sleep(clock, pauseMs, this.#closing.signal);
+    const limit = new AbortController();
+    const timer = clock.after(limitMs, () => limit.abort());
+    await commands.whenReady(AbortSignal.any([limit.signal, this.#closing.signal]));
+    timer.cancel();
+  }
+
+  /** No reply although the socket looks alive: its other end may be gone, and only a new socket will tell. */
+  #dropSilentSocket(): void {
+    const nowMs = this.#link.clock.monotonicMs();
+    if (!this.#link.commands.ready || nowMs - this.#reconnectedAtMs < RECONNECT_EVERY_MS) return;
+    this.#reconnectedAtMs = nowMs;
+    this.#link.commands.reconnect();
+  }
+}
+
+function unanswered(what: string, cause: RedisUnavailableError): RedisUnavailableError {
+  return new RedisUnavailableError(`${what}: no reply, it may have been done or not (${cause.message})`, {
+    uncertain: true,
+    cause,
+    hint: 'Read the entry to see; writing the same value again does no harm.',
+  });
+}

@@ -1,0 +1,170 @@
+/**
+ * The changes one consumer has not taken yet. While it keeps up it gets each of them. When it is slow they are coalesced: of a
+ * key its last delete and the last set after it; of all that a reset ended, only the deletes. So the consumer ends in the true
+ * state, sees every key's last change, and no delete and no reset is dropped.
+ *
+ * What waits is bounded by the entries present: beyond that (keys made and deleted while the consumer sleeps) it starts over
+ * with a reset and the entries present.
+ */
+import { ArgumentError } from '../core/errors.ts';
+import type { MapChange, MapChangeKind } from './changes.ts';
+import { matchesGlob } from './glob.ts';
+
+export interface WatchFilter {
+  /** This key only. */
+  key?: string | undefined;
+  /** Keys that match a pattern of Redis's kind: `*`, `?`, `[a-z]`, `\`. */
+  glob?: string | undefined;
+  /** These kinds only; default all. A reset concerns every key, so it passes `key` and `glob`. */
+  kinds?: readonly MapChangeKind[] | undefined;
+  /** Gives the entries present first, as sets. */
+  current?: boolean | undefined;
+}
+
+/** What a watcher starts over from. */
+export interface WatchedMap {
+  readonly entries: ReadonlyMap<string, string>;
+  readonly revision: number;
+}
+
+interface Consumer {
+  resolve(result: IteratorResult<MapChange, undefined>): void;
+  reject(error: unknown): void;
+}
+
+const KINDS: readonly MapChangeKind[] = ['set', 'delete', 'reset'];
+/** Changes that may wait beyond twice the entries present. */
+const SLACK_COUNT = 10_000;
+const RESET_SLOT = 'reset';
+
+export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
+  readonly #filter: WatchFilter;
+  readonly #map: WatchedMap;
+  readonly #onEnd: (watcher: Watcher) => void;
+  /** In order of revision. A slot names a kind and a key. */
+  readonly #waiting = new Map<string, MapChange>();
+  #consumer: Consumer | undefined;
+  #ended = false;
+  #error: unknown;
+
+  /** @throws ArgumentError on a kind there is not. */
+  constructor(map: WatchedMap, filter: WatchFilter, onEnd: (watcher: Watcher) => void) {
+    for (const kind of filter.kinds ?? []) {
+      if (!KINDS.includes(kind)) {
+        throw new ArgumentError(`"${kind}" is no kind of change`, { hint: `Kinds are ${KINDS.join(', ')}.` });
+      }
+    }
+    this.#filter = filter;
+    this.#map = map;
+    this.#onEnd = onEnd;
+    if (filter.current) this.#offerPresent();
+  }
+
+  /** Number of changes that wait for the consumer. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  offer(change: MapChange): void {
+    if (this.#ended || !this.#passes(change)) return;
+    if (this.#consumer) {
+      const { resolve } = this.#consumer;
+      this.#consumer = undefined;
+      resolve({ value: change, done: false });
+      return;
+    }
+    this.#enqueue(change);
+    if (this.#waiting.size > 2 * this.#map.entries.size + SLACK_COUNT) this.#startOver();
+  }
+
+  /** Ends the watch: what waits is still delivered, then the consumer ends, or throws `error`. */
+  end(error?: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    const consumer = this.#consumer;
+    this.#consumer = undefined;
+    this.#onEnd(this);
+    if (!consumer) return;
+    this.#error = undefined;
+    if (error === undefined) consumer.resolve({ value: undefined, done: true });
+    else consumer.reject(error);
+  }
+
+  next(): Promise<IteratorResult<MapChange, undefined>> {
+    for (const [slot, value] of this.#waiting) {
+      this.#waiting.delete(slot);
+      return Promise.resolve({ value, done: false });
+    }
+    if (this.#ended) {
+      const error = this.#error;
+      this.#error = undefined;
+      return error === undefined ? Promise.resolve({ value: undefined, done: true }) : Promise.reject(error);
+    }
+    if (this.#consumer) return Promise.reject(new TypeError('a watch has one consumer'));
+    return new Promise((resolve, reject) => {
+      this.#consumer = { resolve, reject };
+    });
+  }
+
+  return(): Promise<IteratorResult<MapChange, undefined>> {
+    this.#waiting.clear();
+    this.end();
+    return Promise.resolve({ value: undefined, done: true });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #passes(change: MapChange): boolean {
+    const { kinds } = this.#filter;
+    if (kinds && !kinds.includes(change.kind)) return false;
+    return change.key === undefined || this.#concerns(change.key);
+  }
+
+  #concerns(key: string): boolean {
+    const { key: only, glob } = this.#filter;
+    if (only !== undefined && key !== only) return false;
+    return glob === undefined || matchesGlob(glob, key);
+  }
+
+  #enqueue(change: MapChange): void {
+    const { kind, key } = change;
+    if (kind === 'reset') {
+      for (const [slot, waiting] of this.#waiting) if (waiting.kind === 'set') this.#waiting.delete(slot);
+      this.#push(RESET_SLOT, change);
+      return;
+    }
+    const unseen = this.#waiting.get(`set:${key}`);
+    if (unseen) this.#waiting.delete(`set:${key}`);
+    if (kind === 'set') {
+      // What the consumer saw last of this key, not what it never saw.
+      this.#push(`set:${key}`, unseen ? { ...change, previous: unseen.previous } : change);
+    } else {
+      const earlier = this.#waiting.get(`delete:${key}`);
+      const previous = earlier?.previous ?? unseen?.previous ?? change.previous;
+      this.#push(`delete:${key}`, { ...change, previous });
+    }
+  }
+
+  #push(slot: string, change: MapChange): void {
+    // Deleting first moves the slot to the end.
+    this.#waiting.delete(slot);
+    this.#waiting.set(slot, change);
+  }
+
+  #startOver(): void {
+    this.#waiting.clear();
+    this.#waiting.set(RESET_SLOT, { kind: 'reset', revision: this.#map.revision, cause: 'behind' });
+    this.#offerPresent();
+  }
+
+  #offerPresent(): void {
+    const { revision, entries } = this.#map;
+    for (const [key, value] of entries) {
+      const change: MapChange = { kind: 'set', key, value, revision };
+      if (this.#passes(change)) this.#waiting.set(`set:${key}`, change);
+    }
+  }
+}
