@@ -39,8 +39,10 @@ export function adviseOn(error: unknown, context: AdviceContext): Advice {
   if (error instanceof RedisDeniedError) return { why: credentialOrigins(settings), next: credentials() };
   if (error instanceof NotFoundError) return { why: [], next: existing(context) };
   if (error instanceof ReadOnlyError) {
-    const origin = settings?.readOnly && describeOrigin(settings.readOnly.origin);
-    return { why: origin ? [`read-only is set by ${origin}`] : [], next: [] };
+    const origin = settings?.readOnly?.value ? settings.readOnly.origin : undefined;
+    if (!origin) return { why: [], next: [help] };
+    const undo = origin.kind === 'flag' ? `leave out --${origin.name}` : `unset ${origin.name}`;
+    return { why: [`read-only is set by ${describeOrigin(origin)}`], next: [[undo, 'allow writes']] };
   }
   if (error instanceof TimeoutError) return { why: [], next: [[`ponos ${command} --timeout 30s`, 'wait longer']] };
   if (error instanceof OptionError) return { why: [], next: [help] };

@@ -2,6 +2,7 @@
  * Standard input, read only when a command line says so with `-`: as bytes, bounded, and never faster than it is used.
  */
 import type { Readable } from 'node:stream';
+import { decodeText, encodeText } from '../engine/index.ts';
 import { UsageError } from './errors.ts';
 
 /** What one read of the whole input may hold; the limits of values and payloads are lower and checked by the engine. */
@@ -107,4 +108,15 @@ function parseObject(number: number, bytes: Buffer): Record<string, unknown> {
 
 function isBlank(bytes: Buffer): boolean {
   return bytes.every(byte => byte === 0x20 || byte === 0x09);
+}
+
+/** The bytes an argument stands for: its text, or all of standard input for an explicit `-`. */
+export async function payloadOf(argument: string | undefined): Promise<Buffer> {
+  if (argument !== '-') return encodeText(argument ?? '');
+  return readAll(process.stdin);
+}
+
+/** The same as a text of the engine. */
+export async function textOf(argument: string): Promise<string> {
+  return argument === '-' ? decodeText(await readAll(process.stdin)) : argument;
 }

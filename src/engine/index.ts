@@ -35,6 +35,7 @@ export {
   UnsafeServerError,
   WrongTypeError,
 } from './core/errors.ts';
+export { globMatcher } from './core/glob.ts';
 export { newId } from './core/ids.ts';
 export type { Option, OptionInput, OptionTable } from './core/options.ts';
 export { decodeText, encodeText } from './core/text.ts';

@@ -1,0 +1,40 @@
+/** What streams look like. */
+import type { SinkSnapshot, StreamSnapshot } from '../../engine/index.ts';
+import type { Column, Noun } from '../columns.ts';
+import { formatAge, formatDuration } from '../human.ts';
+import { lagText } from '../lag.ts';
+
+const COLUMNS: readonly Column<StreamSnapshot>[] = [
+  { header: 'STREAM', value: stream => stream.name },
+  { header: 'LENGTH', value: stream => stream.length, align: 'right' },
+  { header: 'SINKS', value: stream => stream.sinkCount, align: 'right' },
+  {
+    header: 'MAX-LAG',
+    value: stream => stream.maxLag.count,
+    text: stream => (stream.sinkCount === 0 ? '-' : lagText(stream.maxLag)),
+    align: 'right',
+  },
+  { header: 'PENDING', value: stream => stream.maxPendingCount, align: 'right' },
+  { header: 'DEAD', value: stream => stream.deadCount, align: 'right' },
+  {
+    header: 'LAST',
+    value: stream => stream.lastAtMs,
+    text: (stream, { nowMs }) => (stream.lastAtMs === null ? '-' : formatAge(stream.lastAtMs, nowMs)),
+    align: 'right',
+  },
+  {
+    header: 'OLDEST-PENDING',
+    value: stream => stream.oldestPendingMs,
+    text: stream => (stream.oldestPendingMs === null ? '-' : formatDuration(stream.oldestPendingMs)),
+    align: 'right',
+    wide: true,
+  },
+  { header: 'ADDED', value: stream => stream.addedTotal, align: 'right', wide: true },
+  { header: 'FIRST-ID', value: stream => stream.firstId, wide: true },
+  { header: 'LAST-ID', value: stream => stream.lastId, wide: true },
+];
+
+export const streamNoun: Noun<StreamSnapshot> = { kind: 'Stream', columns: COLUMNS };
+
+/** One stream with its sinks: in `sinks` of JSON, and a table of their own for people. */
+export const streamDetailNoun: Noun<StreamSnapshot & { sinks: SinkSnapshot[] }> = { kind: 'Stream', columns: COLUMNS };
