@@ -128,6 +128,8 @@ export class Replica {
 
   snapshot(snapshot: MapSnapshot): ReplicaOutcome {
     if (this.#phase !== 'scanning') return NOTHING;
+    // No record at both ends says nothing of the time between, so what was read then may never have been there together.
+    if (snapshot.generation === '') snapshot.entries.clear();
     this.#base = snapshot;
     return this.#advance();
   }

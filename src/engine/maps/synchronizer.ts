@@ -227,7 +227,8 @@ export class Synchronizer {
 
   #agrees(status: MapStatus): boolean {
     const { generation, revision, entries } = this.replica;
-    return status.generation === generation && status.revision === revision && status.count === entries.size;
+    if (status.generation !== generation || status.revision !== revision) return false;
+    return generation === '' || status.count === entries.size;
   }
 
   #noteRedisTime(redisMs: number): void {
