@@ -20,7 +20,7 @@ interface Pair {
   tainted: boolean;
 }
 
-export class Proxy {
+export class TcpProxy {
   /** Holds every byte towards the client for this long. */
   delayMs = 0;
   /** Looks at, changes or (with undefined) eats bytes towards the client. */
@@ -36,9 +36,9 @@ export class Proxy {
     server.on('connection', client => this.#accept(client));
   }
 
-  static async start(targetPort: number): Promise<Proxy> {
+  static async start(targetPort: number): Promise<TcpProxy> {
     const server = createServer();
-    const proxy = new Proxy(server, targetPort);
+    const proxy = new TcpProxy(server, targetPort);
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
@@ -96,8 +96,8 @@ export class Proxy {
       socket.setNoDelay(true);
       socket.on('error', () => {});
       socket.on('close', () => {
-        // In a blackhole the end of one side is not told to the other.
-        if (this.#mode === 'blackhole' && socket === upstream) return;
+        // In a blackhole the end of one side is not told to the other, until the mode changes.
+        if (this.#mode === 'blackhole') return;
         this.#pairs.delete(pair);
         other.destroy();
       });
