@@ -1,0 +1,21 @@
+/** The engine's types the views draw, in one place. Types only: the views reach no engine code. */
+export type {
+  Blob,
+  Finding,
+  FleetConnection,
+  FleetFocus,
+  FleetSnapshot,
+  JobKey,
+  JobSnapshot,
+  LedgerEntry,
+  MapEntry,
+  MapSnapshot,
+  NodeSnapshot,
+  PendingSnapshot,
+  PoolSnapshot,
+  Rate,
+  ServerSnapshot,
+  SinkSnapshot,
+  StreamSnapshot,
+  WorkerSnapshot,
+} from '../engine/index.ts';
