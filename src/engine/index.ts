@@ -5,6 +5,7 @@
  */
 
 export { destroyMap, resetMap } from './admin/maps.ts';
+export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
 export type { Bytes } from './core/bytes.ts';
 export { type Clock, sleep, systemClock, type Timer } from './core/clock.ts';
@@ -29,6 +30,7 @@ export {
   RedisCommandError,
   RedisDeniedError,
   RedisUnavailableError,
+  StopRequestedError,
   TimeoutError,
   TooLargeError,
   UncertainPublishError,
@@ -44,6 +46,7 @@ export { listMapEntries, listMaps, showMap } from './inspect/maps.ts';
 export { FleetObserver, type FleetObserverOptions, fleetObserverOptions } from './inspect/observer.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
+export { listDead, listEvents, listPending, listSinks, listStreams, showSink, showStream } from './inspect/streams.ts';
 export type { MapChange, MapChangeKind, ResetCause } from './maps/changes.ts';
 export { MapClient, type MapClientOptions } from './maps/map-client.ts';
 export type {
@@ -72,7 +75,61 @@ export {
   typedMap,
 } from './maps/typed-map.ts';
 export type { WatchFilter } from './maps/watcher.ts';
+export {
+  type DispatchOptions,
+  type DispatchResult,
+  type JobLocation,
+  PoolClient,
+  type PoolClientEvents,
+  type StopOptions,
+  type StopResult,
+  type WaitLevel,
+} from './pool/client.ts';
+export {
+  isTaskHandler,
+  type Job,
+  type JobHandler,
+  type ServiceHandler,
+  type StopReason,
+  type TaskHandler,
+  type WorkerLease,
+} from './pool/handler.ts';
+export { type AddWorkerOptions, PoolNode } from './pool/node.ts';
+export {
+  clientOptions as poolClientOptions,
+  dispatchOptions,
+  type LeaseOption,
+  type LeasePreset,
+  type LeaseTerms,
+  leasePresets,
+  nodeOptions as poolNodeOptions,
+  type PoolClientOptions,
+  type PoolNodeOptions,
+  workerOptions,
+} from './pool/options.ts';
+export { DEFAULT_GROUP, type Route } from './pool/routes.ts';
+export { Worker } from './pool/worker.ts';
+export type { WorkerEvents } from './pool/worker-events.ts';
 export type { Access } from './redis/access.ts';
 export type { TlsOptions } from './redis/client.ts';
 export { linkOptions, RedisLink, type RedisLinkOptions } from './redis/link.ts';
 export { DEFAULT_REDIS_URL, parseRedisUrl, redactUrl } from './redis/url.ts';
+export type { SinkEvent } from './streams/delivery.ts';
+export { compareEntryIds, entryTimeMs, parseEntryId } from './streams/entry-id.ts';
+export type { Headers, StreamEvent } from './streams/event.ts';
+export type { Gap } from './streams/gap.ts';
+export type { Start } from './streams/position.ts';
+export { Reader, type ReaderEvents, type ReaderOptions, readerOptions } from './streams/reader.ts';
+export type { SinkHandler } from './streams/runner.ts';
+export { Sink } from './streams/sink.ts';
+export type { SinkCounters, SinkEvents, SinkStats } from './streams/sink-events.ts';
+export { type SinkOptions, sinkOptions } from './streams/sink-options.ts';
+export {
+  EventStream,
+  type EventStreamEvents,
+  type EventStreamOptions,
+  eventStreamOptions,
+  type NewEvent,
+  type PublishOptions,
+} from './streams/stream.ts';
+export type { TopicPattern } from './streams/topic.ts';

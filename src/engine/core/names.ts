@@ -28,6 +28,10 @@ export function checkName(kind: NamedKind, name: string): string {
   return name;
 }
 
+export function isName(name: string): boolean {
+  return NAME.test(name);
+}
+
 /** @throws TooLargeError when `bytes` is longer than `limitBytes`. */
 export function checkSize(what: 'KEY' | 'VALUE' | 'PAYLOAD' | 'NAME', bytes: Bytes, limitBytes: number): void {
   const sizeBytes = byteLength(bytes);

@@ -167,6 +167,29 @@ export interface PendingSnapshot {
   deliveryCount: number;
 }
 
+export interface EventSnapshot {
+  id: string;
+  stream: string;
+  atMs: number;
+  /** null, as topic and payload, when the entry is no event; `malformed` says why. */
+  name: string | null;
+  topic: string | null;
+  /** In their order; a header may occur twice. */
+  headers: [string, string][];
+  payload: Blob | null;
+  malformed: string | null;
+}
+
+/** An event a sink gave up on, with its id in the stream. */
+export interface DeadSnapshot extends EventSnapshot {
+  sink: string;
+  /** Its id among the dead letters. */
+  deadId: string;
+  deadAtMs: number;
+  deliveryCount: number;
+  reason: string;
+}
+
 export interface MapSnapshot {
   name: string;
   keyCount: number;

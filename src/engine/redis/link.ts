@@ -104,6 +104,11 @@ export class RedisLink {
     return link;
   }
 
+  /** Keys of different things may live on different nodes: a command about several of them does not work. */
+  get isCluster(): boolean {
+    return this.#settings.target.kind === 'cluster';
+  }
+
   /** Publish and subscribe, over a connection of their own. */
   get subscriptions(): Subscriptions {
     if (!this.#subscriptions) {

@@ -1,0 +1,265 @@
+/** Streams and their sinks as Redis has them: nothing is joined, nothing is written. */
+import { NotFoundError } from '../core/errors.ts';
+import { checkName, isName } from '../core/names.ts';
+import { decodeText } from '../core/text.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { parseDeadEntry } from '../streams/dead-entry.ts';
+import { entryTimeMs, FIRST_ID } from '../streams/entry-id.ts';
+import { decodeContents, type RawEntry } from '../streams/event.ts';
+import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
+import { redisTimeMs } from '../streams/position.ts';
+import { toBlob } from './blob.ts';
+import { lagOf, maxLag } from './lag.ts';
+import type { DeadSnapshot, EventSnapshot, PendingSnapshot, SinkSnapshot, StreamSnapshot } from './snapshots.ts';
+
+type StreamKeys = ReturnType<RedisLink['keys']['stream']>;
+type StreamInfo = ReturnType<typeof parseStreamInfo>;
+
+/** A sink without its consumers, which cost two commands more. */
+type SinkCore = Omit<SinkSnapshot, 'consumers'>;
+
+const EMPTY: StreamInfo = { length: 0, addedTotal: 0, firstId: null, lastId: null, lastGeneratedId: FIRST_ID };
+const MOST_PENDING = 100;
+const MOST_EVENTS = 20;
+
+/** Every stream in the registry that is there, by name. A few commands for each. */
+export async function listStreams(link: RedisLink): Promise<StreamSnapshot[]> {
+  const [names, nowMs] = await Promise.all([link.registry.list('streams'), redisTimeMs(link.commands)]);
+  const found = await Promise.all(names.map(name => readStream(link, name, nowMs)));
+  return found.filter(stream => stream !== undefined);
+}
+
+/** @throws NotFoundError, ArgumentError on a bad name, WrongTypeError. */
+export async function showStream(link: RedisLink, name: string): Promise<StreamSnapshot> {
+  const stream = await readStream(link, checkName('stream', name), await redisTimeMs(link.commands));
+  if (!stream) throw noStream(name);
+  return stream;
+}
+
+/**
+ * The sinks of one stream, or of all.
+ * @throws NotFoundError when the stream that is asked for does not exist.
+ */
+export async function listSinks(link: RedisLink, stream?: string): Promise<SinkSnapshot[]> {
+  const nowMs = await redisTimeMs(link.commands);
+  if (stream !== undefined) {
+    const sinks = await readSinks(link, checkName('stream', stream), nowMs);
+    if (!sinks) throw noStream(stream);
+    return sinks;
+  }
+  const names = await link.registry.list('streams');
+  const found = await Promise.all(names.map(name => readSinks(link, name, nowMs)));
+  return found.flatMap(sinks => sinks ?? []);
+}
+
+/** @throws NotFoundError when the stream or the sink does not exist. */
+export async function showSink(link: RedisLink, stream: string, sink: string): Promise<SinkSnapshot> {
+  const found = (await listSinks(link, stream)).find(({ name }) => name === checkName('sink', sink));
+  if (!found) throw noSink(stream, sink);
+  return found;
+}
+
+/**
+ * What is delivered and not settled, oldest first.
+ * @throws NotFoundError
+ */
+export async function listPending(
+  link: RedisLink,
+  stream: string,
+  sink: string,
+  options: { count?: number | undefined } = {},
+): Promise<PendingSnapshot[]> {
+  await showSink(link, stream, sink);
+  const { events } = link.keys.stream(stream);
+  const rows = await link.commands.call('XPENDING', events, sink, '-', '+', options.count ?? MOST_PENDING);
+  return (rows as [Buffer, Buffer, number, number][]).map(([id, consumer, idleMs, deliveryCount]) => ({
+    id: String(id),
+    consumer: String(consumer),
+    idleMs,
+    deliveryCount,
+  }));
+}
+
+/**
+ * What a sink gave up on, newest first.
+ * @throws NotFoundError
+ */
+export async function listDead(
+  link: RedisLink,
+  stream: string,
+  sink: string,
+  options: { count?: number | undefined } = {},
+): Promise<DeadSnapshot[]> {
+  await showSink(link, stream, sink);
+  const dead = link.keys.stream(stream).dead(sink);
+  const entries = await link.commands.call('XREVRANGE', dead, '+', '-', 'COUNT', options.count ?? MOST_EVENTS);
+  return (entries as RawEntry[]).map(entry => toDead(stream, sink, entry));
+}
+
+/**
+ * The newest events, oldest of them first; long payloads cut. To have all of them, read the stream.
+ * @throws NotFoundError
+ */
+export async function listEvents(
+  link: RedisLink,
+  stream: string,
+  options: { count?: number | undefined } = {},
+): Promise<EventSnapshot[]> {
+  await showStream(link, stream);
+  const { events } = link.keys.stream(stream);
+  const entries = await link.commands.call('XREVRANGE', events, '+', '-', 'COUNT', options.count ?? MOST_EVENTS);
+  return (entries as RawEntry[]).map(entry => toEvent(stream, entry)).reverse();
+}
+
+async function readStream(link: RedisLink, name: string, nowMs: number): Promise<StreamSnapshot | undefined> {
+  const read = await readCore(link, name, nowMs);
+  if (!read) return undefined;
+  const { info, sinks } = read;
+  const oldest = sinks.map(sink => sink.oldestPendingMs).filter(age => age !== null);
+  return {
+    name,
+    length: info.length,
+    addedTotal: info.addedTotal,
+    firstId: info.firstId,
+    lastId: info.lastId,
+    lastAtMs: info.lastId === null ? null : entryTimeMs(info.lastId),
+    sinkCount: sinks.length,
+    maxLag: maxLag(sinks.map(sink => sink.lag)),
+    maxPendingCount: Math.max(0, ...sinks.map(sink => sink.pendingCount)),
+    oldestPendingMs: oldest.length > 0 ? Math.max(...oldest) : null,
+    deadCount: sinks.reduce((sum, sink) => sum + sink.deadCount, 0),
+  };
+}
+
+async function readSinks(link: RedisLink, stream: string, nowMs: number): Promise<SinkSnapshot[] | undefined> {
+  const read = await readCore(link, stream, nowMs);
+  if (!read) return undefined;
+  const keys = link.keys.stream(stream);
+  return Promise.all(
+    read.sinks.map(async sink => ({ ...sink, consumers: await readConsumers(link, keys, sink.name, nowMs) })),
+  );
+}
+
+async function readCore(
+  link: RedisLink,
+  stream: string,
+  nowMs: number,
+): Promise<{ info: StreamInfo; sinks: SinkCore[] } | undefined> {
+  const keys = link.keys.stream(stream);
+  const [info, groups, counters, state] = await link.commands.callMany([
+    ['XINFO', 'STREAM', keys.events],
+    ['XINFO', 'GROUPS', keys.events],
+    ['HGETALL', keys.sinks],
+    ['HMGET', keys.meta, 'generation', 'state'],
+  ]);
+  if (info?.status !== 'fulfilled' || groups?.status !== 'fulfilled') {
+    const failure = info?.status === 'rejected' ? info.reason : (groups as PromiseRejectedResult).reason;
+    if ((await link.commands.call('EXISTS', keys.events)) === 1) throw failure;
+    if (state?.status !== 'fulfilled') throw state?.reason ?? failure;
+    const [generation, mark] = state.value as (Buffer | null)[];
+    return generation && String(mark) !== 'removed' ? { info: EMPTY, sinks: [] } : undefined;
+  }
+  if (counters?.status !== 'fulfilled') throw counters?.reason;
+  const parsed = parseStreamInfo(info.value);
+  const totals = parseInfo(counters.value);
+  const sinks = await Promise.all(
+    (groups.value as unknown[]).map(group => readSink(link, stream, keys, parsed, parseInfo(group), totals, nowMs)),
+  );
+  return { info: parsed, sinks: sinks.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+}
+
+async function readSink(
+  link: RedisLink,
+  stream: string,
+  keys: StreamKeys,
+  info: StreamInfo,
+  group: Map<string, unknown>,
+  totals: Map<string, unknown>,
+  nowMs: number,
+): Promise<SinkCore> {
+  const name = decodeText(group.get('name') as Buffer);
+  const total = (counter: string) => Number(String(totals.get(`${name}:${counter}`) ?? 0));
+  const pendingCount = Number(group.get('pending'));
+  const lastDeliveredId = String(group.get('last-delivered-id'));
+  const reported = group.get('lag');
+  const [summary, deadCount] = await Promise.all([
+    pendingCount > 0 ? (link.commands.call('XPENDING', keys.events, name) as Promise<unknown[]>) : undefined,
+    total('dead') > 0 ? link.commands.call('XLEN', keys.dead(name)) : 0,
+  ]);
+  const oldestId = summary?.[1] ? String(summary[1]) : undefined;
+  return {
+    name,
+    stream,
+    consumerCount: Number(group.get('consumers')),
+    pendingCount,
+    lag: lagOf({ ...info, lastDeliveredId, reported: typeof reported === 'number' ? reported : null }),
+    oldestPendingMs: oldestId === undefined ? null : Math.max(0, nowMs - entryTimeMs(oldestId)),
+    lastDeliveredId,
+    redeliveredTotal: total('redelivered'),
+    deadCount: Number(deadCount),
+    filteredTotal: total('filtered'),
+    lostTotal: total('lost'),
+  };
+}
+
+async function readConsumers(
+  link: RedisLink,
+  keys: StreamKeys,
+  sink: string,
+  nowMs: number,
+): Promise<SinkSnapshot['consumers']> {
+  const [consumers, leases] = await link.commands.callMany([
+    ['XINFO', 'CONSUMERS', keys.events, sink],
+    // A group made by another program may have a name none of ours can have; its consumers have no leases.
+    isName(sink) ? ['ZRANGE', keys.consumers(sink), '0', '-1', 'WITHSCORES'] : ['PING'],
+  ]);
+  // The group may have gone since it was listed.
+  if (consumers?.status !== 'fulfilled') return [];
+  const until = leases?.status === 'fulfilled' && Array.isArray(leases.value) ? parseInfo(leases.value) : new Map();
+  return (consumers.value as unknown[]).map(parseInfo).map(consumer => {
+    const name = decodeText(consumer.get('name') as Buffer);
+    return {
+      name,
+      pendingCount: Number(consumer.get('pending')),
+      idleMs: Number(consumer.get('idle')),
+      alive: Number(String(until.get(name) ?? 0)) >= nowMs,
+    };
+  });
+}
+
+function toEvent(stream: string, [id, fields]: RawEntry): EventSnapshot {
+  const contents = decodeContents(fields);
+  const malformed = 'malformed' in contents;
+  return {
+    id: String(id),
+    stream,
+    atMs: entryTimeMs(String(id)),
+    name: malformed ? null : contents.name,
+    topic: malformed ? null : (contents.topic ?? null),
+    headers: malformed ? [] : [...contents.headers],
+    payload: malformed ? null : toBlob(contents.payload),
+    malformed: malformed ? contents.malformed : null,
+  };
+}
+
+function toDead(stream: string, sink: string, [id, fields]: RawEntry): DeadSnapshot {
+  const { origin, rest } = parseDeadEntry(fields ?? []);
+  return {
+    ...toEvent(stream, [Buffer.from(origin.id), rest]),
+    sink,
+    deadId: String(id),
+    deadAtMs: entryTimeMs(String(id)),
+    deliveryCount: origin.deliveryCount,
+    reason: origin.reason,
+  };
+}
+
+function noStream(name: string): NotFoundError {
+  return new NotFoundError('stream', name, { hint: '"ponos stream list" shows those that exist.' });
+}
+
+function noSink(stream: string, name: string): NotFoundError {
+  return new NotFoundError(`sink of stream "${stream}"`, name, {
+    hint: `"ponos sink list ${stream}" shows those that exist.`,
+  });
+}

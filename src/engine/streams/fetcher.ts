@@ -1,0 +1,161 @@
+/**
+ * Reads new entries for the consumers of a sink, all streams in one blocking read on a connection of its own. Before it
+ * reads on a connection for the first time it lets each consumer drain what is pending to it. It never waits for a
+ * handler, only for room; and nothing waits for it: claims, heartbeats and close have their own connection.
+ */
+import { backoffMs } from '../core/backoff.ts';
+import { sleep, within } from '../core/clock.ts';
+import { ClosedError, PonosError, RedisCommandError, RedisUnavailableError, WrongTypeError } from '../core/errors.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { BlockingRead } from './blocking-read.ts';
+import type { Consumer, SinkContext } from './consumer.ts';
+import type { RawEntry } from './event.ts';
+import { Gate } from './gate.ts';
+
+export interface FetcherHost {
+  readonly context: SinkContext;
+  /** How many entries may be read now; 0 to wait until `changed`. */
+  credit(): number;
+  readonly changed: Gate;
+  received(entries: number, passed: number, bytes: number): void;
+}
+
+const RETRY = { baseMs: 50, maxMs: 2000 };
+/** How often a read that does not notice being woken is woken again. */
+const WAKE_AGAIN_MS = 20;
+
+export class Fetcher {
+  readonly #link: RedisLink;
+  readonly #host: FetcherHost;
+  readonly #blocking: BlockingRead;
+  readonly #consumers = new Set<Consumer>();
+  readonly #stopping = new AbortController();
+  readonly #turn = new Gate();
+  /** Consumers of the read under way. */
+  #reading: ReadonlySet<Consumer> = new Set();
+  #running: Promise<void> | undefined;
+  #failures = 0;
+
+  private constructor(host: FetcherHost, blocking: BlockingRead) {
+    this.#link = host.context.link;
+    this.#host = host;
+    this.#blocking = blocking;
+  }
+
+  static async open(host: FetcherHost): Promise<Fetcher> {
+    return new Fetcher(host, await BlockingRead.open(host.context.link));
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async add(consumer: Consumer): Promise<void> {
+    this.#consumers.add(consumer);
+    this.#host.changed.open();
+    await this.#blocking.wake();
+  }
+
+  /** When the promise resolves nothing more is read for this consumer. */
+  async remove(consumer: Consumer): Promise<void> {
+    this.#consumers.delete(consumer);
+    while (this.#reading.has(consumer)) {
+      await this.#blocking.wake();
+      await within(this.#link.clock, WAKE_AGAIN_MS, this.#turn.wait(), () => undefined);
+    }
+  }
+
+  /** Ends reading, within about `limitMs`: a read that does not end by then is cut off. */
+  async stop(limitMs: number): Promise<void> {
+    this.#stopping.abort();
+    const { clock } = this.#link;
+    const endMs = clock.monotonicMs() + limitMs;
+    let ended = this.#running === undefined;
+    const running = this.#running?.then(() => {
+      ended = true;
+    });
+    while (running && !ended && clock.monotonicMs() < endMs) {
+      await within(clock, WAKE_AGAIN_MS, Promise.all([this.#blocking.wake(), running]), () => undefined);
+    }
+    await this.#blocking.close();
+    await running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.#blocking.whenReady(signal);
+        if (!signal.aborted) await this.#read(signal);
+      } catch (error) {
+        if (signal.aborted || !(await this.#survive(error, signal))) return;
+      } finally {
+        this.#reading = new Set();
+        this.#turn.open();
+      }
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { connects } = this.#blocking;
+    for (const consumer of this.#joined()) {
+      if (consumer.drainedConnects === connects) continue;
+      await consumer.drain();
+      consumer.drainedConnects = connects;
+    }
+    if (this.#host.credit() > 0) for (const consumer of this.#joined()) if (consumer.claimDue) await consumer.claim();
+    const consumers = this.#joined();
+    const credit = consumers.length === 0 ? 0 : this.#host.credit();
+    if (credit === 0) return this.#host.changed.wait(signal);
+    if (signal.aborted) return;
+    this.#reading = new Set(consumers);
+    const { sink, consumer: name, settings } = this.#host.context;
+    const reply = (await this.#blocking.call(
+      settings.blockMs,
+      'XREADGROUP',
+      'GROUP',
+      sink,
+      name,
+      'COUNT',
+      Math.max(1, Math.floor(credit / consumers.length)),
+      'BLOCK',
+      settings.blockMs,
+      ...(settings.noAck ? ['NOACK'] : []),
+      'STREAMS',
+      ...consumers.map(consumer => consumer.eventsKey),
+      ...consumers.map(() => '>'),
+    )) as [Buffer, RawEntry[]][] | null;
+    this.#failures = 0;
+    if (reply) this.#accept(consumers, reply);
+  }
+
+  #accept(consumers: readonly Consumer[], reply: [Buffer, RawEntry[]][]): void {
+    const byKey = new Map(consumers.map(consumer => [consumer.eventsKey, consumer]));
+    for (const [key, entries] of reply) {
+      const taken = byKey.get(String(key))?.accept(entries);
+      if (taken) this.#host.received(entries.length, taken.passed, taken.bytes);
+    }
+    this.#host.context.wake();
+  }
+
+  #joined(): Consumer[] {
+    return [...this.#consumers].filter(consumer => consumer.state === 'joined');
+  }
+
+  /** Puts right what can be. False when there is nothing left to do here. */
+  async #survive(error: unknown, signal: AbortSignal): Promise<boolean> {
+    const { events } = this.#host.context;
+    if (error instanceof ClosedError) return false;
+    this.#failures++;
+    if (error instanceof RedisUnavailableError) {
+      if (this.#failures === 1) events.emit('disconnected', error);
+    } else if (error instanceof RedisCommandError || error instanceof WrongTypeError) {
+      // A group, a stream or its type is gone, and Redis does not say whose: each finds out for itself, and reports it.
+      await Promise.all(this.#joined().map(consumer => consumer.recover()));
+    } else {
+      events.emit('error', { stream: undefined, error: error instanceof PonosError ? error : String(error) });
+    }
+    await sleep(this.#link.clock, backoffMs(this.#failures, RETRY), signal);
+    return true;
+  }
+}

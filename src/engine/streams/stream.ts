@@ -1,0 +1,255 @@
+/**
+ * The producer's side of a stream.
+ *
+ * Publishing is a plain XADD that insists on the key being there (NOMKSTREAM): one command, no script. When the key is
+ * missing a script decides: a stream removed on purpose stays removed, one that went with the data of Redis is made anew
+ * under another generation. A publish whose answer is lost is never sent again: that would double events.
+ */
+import { type Bytes, byteLength } from '../core/bytes.ts';
+import { within } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import { ArgumentError, NotFoundError, RedisUnavailableError, UncertainPublishError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import { type OptionInput, type OptionTable, type OptionValues, resolveOptions } from '../core/options.ts';
+import type { RedisLink } from '../redis/link.ts';
+import type { Argument } from '../redis/script.ts';
+import { parseEntryId } from './entry-id.ts';
+import { encodeEvent, type Headers } from './event.ts';
+import { openStreamScript, publishScript, removeStreamScript, trimScript } from './scripts.gen.ts';
+
+export const eventStreamOptions = {
+  create: { kind: 'flag', default: true, doc: 'Make the stream if it does not exist; else it must.' },
+  maxPayloadBytes: {
+    kind: 'bytes',
+    default: 1_048_576,
+    min: 1,
+    max: 536_870_912,
+    doc: 'Longest payload. Redis serves nobody else while it stores a large one.',
+  },
+} as const satisfies OptionTable;
+
+export type EventStreamOptions = OptionInput<typeof eventStreamOptions>;
+
+export interface PublishOptions {
+  readonly topic?: string | undefined;
+  readonly headers?: Headers | undefined;
+  /** Fail instead of making the stream anew when it went with the data of Redis. */
+  readonly ifExists?: boolean | undefined;
+}
+
+export interface NewEvent extends PublishOptions {
+  readonly name: string;
+  readonly payload: Bytes;
+}
+
+export interface TrimResult {
+  removedCount: number;
+  /** Events that sinks had not acknowledged, by sink. */
+  lost: Map<string, number>;
+}
+
+export type TrimLimit =
+  | { readonly maxLength: number; readonly beforeId?: undefined }
+  | { readonly beforeId: string; readonly maxLength?: undefined };
+
+export interface EventStreamEvents {
+  /** The stream had gone with the data of Redis and was made anew by a publish. */
+  recreated: { generation: string };
+}
+
+/** How long a publish waits for a connection that is being opened again, before it fails as not sent. */
+const CONNECT_WAIT_MS = 2000;
+const TRIM_STEP = 10_000;
+/** How long the mark of a removed stream stays. */
+const REMOVED_MARK_S = 86_400;
+/** Events in flight of one publishMany, and bytes: enough to fill the socket, without copying a large list at once. */
+const MANY_COUNT = 1000;
+const MANY_BYTES = 8 * 1_048_576;
+
+export class EventStream {
+  readonly name: string;
+  readonly events = new Emitter<EventStreamEvents>();
+  readonly #link: RedisLink;
+  readonly #keys: ReturnType<RedisLink['keys']['stream']>;
+  readonly #options: OptionValues<typeof eventStreamOptions>;
+
+  private constructor(link: RedisLink, name: string, options: EventStreamOptions) {
+    this.#link = link;
+    this.name = name;
+    this.#keys = link.keys.stream(name);
+    this.#options = resolveOptions('EventStream', eventStreamOptions, options);
+  }
+
+  /**
+   * Makes the stream if needed.
+   * @throws NotFoundError with `create: false`; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
+   */
+  static async open(link: RedisLink, name: string, options: EventStreamOptions = {}): Promise<EventStream> {
+    const stream = new EventStream(link, name, options);
+    const reply = await link.commands.run(
+      openStreamScript,
+      { events: stream.#keys.events, meta: stream.#keys.meta },
+      { generation: newId(), create: stream.#options.create ? 1 : 0 },
+    );
+    if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
+    await link.registry.add('streams', name);
+    return stream;
+  }
+
+  /**
+   * Adds an event.
+   * @returns its id.
+   * @throws TooLargeError, ArgumentError: nothing was sent. UncertainPublishError: the event may be there or not.
+   *   NotFoundError: the stream was removed. RedisUnavailableError: not sent. OutOfMemoryError, WrongTypeError.
+   */
+  async publish(name: string, payload: Bytes, options: PublishOptions = {}): Promise<string> {
+    const fields = encodeEvent(name, payload, options.topic, options.headers, this.#options.maxPayloadBytes);
+    const { commands } = this.#link;
+    if (!commands.ready) await this.#connected();
+    let id: Buffer | null;
+    try {
+      id = (await commands.call('XADD', this.#keys.events, 'NOMKSTREAM', '*', ...fields)) as Buffer | null;
+    } catch (error) {
+      throw this.#uncertain(error);
+    }
+    return id === null ? this.#publishAnew(fields, options.ifExists ?? false) : id.toString('latin1');
+  }
+
+  /**
+   * Adds events in their order, many in flight. Every event is tried; none is sent twice.
+   * @returns their ids.
+   * @throws the first error, when any failed; its hint says how many are in the stream.
+   */
+  async publishMany(events: Iterable<NewEvent>): Promise<string[]> {
+    const ids: string[] = [];
+    const failures: unknown[] = [];
+    let batch: Promise<void>[] = [];
+    let bytes = 0;
+    let at = 0;
+    for (const { name, payload, ...options } of events) {
+      const position = at++;
+      batch.push(
+        this.publish(name, payload, options).then(
+          id => {
+            ids[position] = id;
+          },
+          error => {
+            failures.push(error);
+          },
+        ),
+      );
+      bytes += byteLength(payload);
+      if (batch.length < MANY_COUNT && bytes < MANY_BYTES) continue;
+      await Promise.all(batch);
+      batch = [];
+      bytes = 0;
+    }
+    await Promise.all(batch);
+    const [first] = failures;
+    if (first === undefined) return ids;
+    if (first instanceof UncertainPublishError) {
+      throw new UncertainPublishError(this.name, {
+        cause: first.cause,
+        hint: `${at - failures.length} of ${at} events are known to be in the stream.`,
+      });
+    }
+    throw first;
+  }
+
+  /**
+   * Removes old events: all but the newest `maxLength`, or those before `beforeId`. What a sink had not acknowledged is
+   * counted as lost to it.
+   * @returns how many were removed.
+   * @throws NotFoundError, ArgumentError, WrongTypeError, RedisUnavailableError
+   */
+  async trim(limit: TrimLimit): Promise<number> {
+    return (await trimStream(this.#link, this.name, limit)).removedCount;
+  }
+
+  /** Removes the stream, its sinks and their dead letters. Who publishes or reads learns that it was on purpose. */
+  remove(): Promise<void> {
+    return removeStream(this.#link, this.name);
+  }
+
+  async #publishAnew(fields: Argument[], ifExists: boolean): Promise<string> {
+    if (ifExists) throw new NotFoundError('stream', this.name);
+    const generation = newId();
+    const { events, meta } = this.#keys;
+    const reply = await this.#link.commands
+      .run(publishScript, { events, meta }, { generation, fields })
+      .catch((error: unknown) => {
+        throw this.#uncertain(error);
+      });
+    if (reply.status === 'REMOVED') throw new NotFoundError('stream', this.name, { hint: 'It was removed.' });
+    if (reply.generation === generation) {
+      // The event is in: that listing it may take until the next open must not make the publish fail.
+      await this.#link.registry.add('streams', this.name).catch(() => {});
+      this.events.emit('recreated', { generation });
+    }
+    return reply.id;
+  }
+
+  /** While offline the client would keep the command and send it later, when its caller has long been told of a failure. */
+  async #connected(): Promise<void> {
+    const { commands, clock, address } = this.#link;
+    const stop = new AbortController();
+    await within(clock, CONNECT_WAIT_MS, commands.whenReady(stop.signal), () => stop.abort());
+    if (!commands.ready) throw new RedisUnavailableError(`Redis at ${address} does not answer: the event was not sent`);
+  }
+
+  #uncertain(error: unknown): unknown {
+    if (!(error instanceof RedisUnavailableError) || !error.uncertain) return error;
+    return new UncertainPublishError(this.name, { cause: error });
+  }
+}
+
+/** @throws NotFoundError, ArgumentError, WrongTypeError, RedisUnavailableError */
+export async function trimStream(link: RedisLink, name: string, limit: TrimLimit): Promise<TrimResult> {
+  const { events, meta, sinks } = link.keys.stream(name);
+  const args = trimArguments(limit);
+  const result: TrimResult = { removedCount: 0, lost: new Map() };
+  for (;;) {
+    const reply = await link.commands.run(trimScript, { events, meta, sinks }, args);
+    if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
+    result.removedCount += reply.removed;
+    for (let at = 0; at + 1 < reply.lost.length; at += 2) {
+      const sink = String(reply.lost[at]);
+      result.lost.set(sink, (result.lost.get(sink) ?? 0) + Number(reply.lost[at + 1]));
+    }
+    if (reply.done === 1) return result;
+  }
+}
+
+function trimArguments(limit: TrimLimit): { strategy: string; threshold: string; step: number } {
+  if (limit.beforeId !== undefined) {
+    return { strategy: 'MINID', threshold: parseEntryId(limit.beforeId), step: TRIM_STEP };
+  }
+  const { maxLength } = limit;
+  if (!Number.isSafeInteger(maxLength) || maxLength < 0) {
+    throw new ArgumentError(`maxLength is ${maxLength}, allowed: a whole number from 0`);
+  }
+  return { strategy: 'MAXLEN', threshold: String(maxLength), step: TRIM_STEP };
+}
+
+/** @throws NotFoundError, RedisUnavailableError */
+export async function removeStream(link: RedisLink, name: string): Promise<void> {
+  const keys = link.keys.stream(name);
+  for (;;) {
+    const fields = (await link.commands.call('HKEYS', keys.sinks)) as Buffer[];
+    const names = [...new Set(fields.map(field => String(field).split(':', 1)[0] as string))];
+    const reply = await link.commands.run(
+      removeStreamScript,
+      {
+        events: keys.events,
+        meta: keys.meta,
+        sinks: keys.sinks,
+        others: names.flatMap(sink => [keys.consumers(sink), keys.dead(sink)]),
+      },
+      { keep_s: REMOVED_MARK_S, names },
+    );
+    if (reply.status === 'CHANGED') continue;
+    await link.registry.remove('streams', name);
+    if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
+    return;
+  }
+}
