@@ -18,6 +18,14 @@ export interface InputLine {
   bytes: Buffer;
 }
 
+export interface LineOptions {
+  limitBytes?: number;
+  /** Ends the reading. */
+  signal?: AbortSignal;
+  /** A carriage return before the line feed belongs to the line; else to its end. */
+  keepCarriageReturn?: boolean;
+}
+
 /** @throws UsageError when the input is over the limit. */
 export async function readAll(input: Readable, limitBytes = WHOLE_LIMIT_BYTES): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -36,7 +44,7 @@ export async function readAll(input: Readable, limitBytes = WHOLE_LIMIT_BYTES): 
  */
 export async function* readLines(
   input: Readable,
-  options: { limitBytes?: number; signal?: AbortSignal } = {},
+  options: LineOptions = {},
 ): AsyncGenerator<InputLine> {
   const limitBytes = options.limitBytes ?? LINE_LIMIT_BYTES;
   const stop = () => input.destroy();
@@ -49,7 +57,8 @@ export async function* readLines(
     const whole = parts.length === 0 ? rest : Buffer.concat([...parts, rest]);
     parts = [];
     partBytes = 0;
-    return { number: ++number, bytes: whole.at(-1) === CARRIAGE_RETURN ? whole.subarray(0, -1) : whole };
+    const cut = !options.keepCarriageReturn && whole.at(-1) === CARRIAGE_RETURN;
+    return { number: ++number, bytes: cut ? whole.subarray(0, -1) : whole };
   };
   const check = (bytes: number) => {
     if (bytes > limitBytes) throw new UsageError(`line ${number + 1} of the input is over ${limitBytes} bytes`);

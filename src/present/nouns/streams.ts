@@ -38,3 +38,19 @@ export const streamNoun: Noun<StreamSnapshot> = { kind: 'Stream', columns: COLUM
 
 /** One stream with its sinks: in `sinks` of JSON, and a table of their own for people. */
 export const streamDetailNoun: Noun<StreamSnapshot & { sinks: SinkSnapshot[] }> = { kind: 'Stream', columns: COLUMNS };
+
+export interface TrimRow {
+  stream: string;
+  removedCount: number;
+  /** Events that a sink had not acknowledged, by sink. */
+  lost: Record<string, number>;
+}
+
+export const trimNoun: Noun<TrimRow> = {
+  kind: 'Trim',
+  columns: [
+    { header: 'STREAM', value: row => row.stream },
+    { header: 'REMOVED', value: row => row.removedCount, align: 'right' },
+    { header: 'LOST', value: row => Object.values(row.lost).reduce((sum, count) => sum + count, 0), align: 'right' },
+  ],
+};
