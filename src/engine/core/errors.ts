@@ -117,6 +117,14 @@ export class LeaseLostError extends PonosError {
   }
 }
 
+/** Why a job's signal aborted while its lease stands: stop work on it in good order. */
+export class StopRequestedError extends PonosError {
+  readonly kind = 'holder';
+  constructor(code: 'JOB_STOPPED' | 'JOB_MOVED' | 'JOB_DRAINED', message: string, details?: ErrorDetails) {
+    super(code, message, details);
+  }
+}
+
 // The environment.
 
 export class RedisUnavailableError extends PonosError {

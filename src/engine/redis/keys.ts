@@ -59,24 +59,30 @@ export class KeySpace {
       config: `${base}:cfg`,
       /** zset worker -> lease deadline on the logical clock */
       members: `${base}:members`,
-      /** hash worker -> description */
+      /** hash: per worker `node:`, `incarnation:`, `info:`, `since:`, `mail:`, `draining:` and its name */
       memberInfo: `${base}:member-info`,
       /** hash: one job; the key's bytes follow the prefix */
-      job: (key: Uint8Array) => Buffer.concat([Buffer.from(`${base}:job:`), key]),
+      job: (key: KeyBytes) => endingIn(`${base}:job:`, key),
       jobPrefix: `${base}:job:`,
-      /** zset job key -> not-before on the logical clock */
-      pending: `${base}:pending`,
+      /** zset job key -> not-before on the logical clock, of the waiting jobs of a worker group */
+      pending: (group: string) => `${base}:pending:${group}`,
+      pendingPrefix: `${base}:pending:`,
+      /** set of the worker groups whose jobs ever waited */
+      groups: `${base}:groups`,
       /** set of the job keys recorded to a worker */
       owned: (worker: string) => `${base}:own:${worker}`,
       ownedPrefix: `${base}:own:`,
       /** list of notifications of a job */
-      notes: (key: Uint8Array) => Buffer.concat([Buffer.from(`${base}:notes:`), key]),
+      notes: (key: KeyBytes) => endingIn(`${base}:notes:`, key),
       notesPrefix: `${base}:notes:`,
       /** hash with expiry: digest and outcome of a dispatch */
       dispatch: (id: string) => `${base}:dispatch:${id}`,
       dispatchPrefix: `${base}:dispatch:`,
-      /** zset of dead jobs, capped */
+      /** zset job key -> wall ms of its death, capped */
       dead: `${base}:dead`,
+      /** hash: record of a dead job, as it was */
+      deadJob: (key: KeyBytes) => endingIn(`${base}:dead-job:`, key),
+      deadJobPrefix: `${base}:dead-job:`,
       /** stream of what happened, capped; never read by the protocol */
       ledger: `${base}:ledger`,
       /** sharded pub/sub: epochs and pending work */
@@ -89,4 +95,11 @@ export class KeySpace {
       repliesPrefix: `${base}:replies:`,
     };
   }
+}
+
+/** A key of a user: its bytes, or a text that is valid Unicode and so stands for its UTF-8. */
+export type KeyBytes = Uint8Array | string;
+
+function endingIn(prefix: string, key: KeyBytes): Buffer | string {
+  return typeof key === 'string' ? prefix + key : Buffer.concat([Buffer.from(prefix), key]);
 }

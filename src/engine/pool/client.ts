@@ -1,0 +1,339 @@
+import { hash } from 'node:crypto';
+import { backoffMs } from '../core/backoff.ts';
+import { type Bytes, byteLength } from '../core/bytes.ts';
+import { sleep } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import {
+  ArgumentError,
+  ClosedError,
+  ConflictError,
+  ExistsError,
+  FullError,
+  HandlerError,
+  NotFoundError,
+  RedisUnavailableError,
+  TooLargeError,
+} from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import { type OptionInput, resolveOptions } from '../core/options.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { type JobKeyForm, jobKeyForm } from './job-key.ts';
+import { clientOptions, type DispatchSettings, dispatchOptions, type PoolClientOptions } from './options.ts';
+import { type Outcome, Outcomes } from './outcomes.ts';
+import { hasRoom } from './placement.ts';
+import { PoolView } from './pool-view.ts';
+import type { Route } from './routes.ts';
+import { type DispatchRequest, MAX_NOTES } from './shard.ts';
+
+/** How far a dispatch waits: until Redis has the job, until a worker runs it, or until it ended. */
+export type WaitLevel = 'accepted' | 'started' | 'completed';
+
+export interface DispatchOptions extends OptionInput<typeof dispatchOptions> {
+  /** The same id gets the same answer for as long as outcomes are kept; another payload or key is a conflict. */
+  id?: string | undefined;
+  wait?: WaitLevel | undefined;
+}
+
+export interface DispatchResult {
+  id: string;
+  key: string;
+  status: WaitLevel;
+  /** Who has the job; absent while it waits. */
+  worker?: string;
+  token?: number;
+  /** What the task gave, when waited for. */
+  result?: Buffer;
+}
+
+export interface StopOptions {
+  id?: string | undefined;
+  /** Resolve when the job has stopped instead of when the request is recorded. */
+  wait?: boolean | undefined;
+  timeoutMs?: number | undefined;
+}
+
+export interface StopResult {
+  /** `stopped`: it is gone. `stopping`: its worker was told. */
+  status: 'stopped' | 'stopping';
+  worker?: string;
+}
+
+export interface JobLocation {
+  /** Recorded owner, or who would own it now; null when nobody would. */
+  worker: string | null;
+  group: string;
+  /** True when there is such a job. */
+  recorded: boolean;
+}
+
+export interface PoolClientEvents {
+  /** Redis lost the pool, or it was made anew. */
+  stateLost: undefined;
+  /** A step in the background failed; it is tried again. */
+  error: unknown;
+}
+
+const MAX_SENDS = 4;
+const SEND_AGAIN = { baseMs: 50, maxMs: 1000 };
+const MAX_ID_BYTES = 128;
+
+/** Dispatches to a pool and hosts no worker. Safe for any number of calls at once. */
+export class PoolClient {
+  readonly events = new Emitter<PoolClientEvents>();
+  protected readonly view: PoolView;
+  /** Identifies this process in the pool. */
+  readonly id: string;
+  readonly #outcomes: Outcomes;
+  readonly #maxPayloadBytes: number;
+  #closed: Promise<void> | undefined;
+
+  protected constructor(view: PoolView, id: string, maxPayloadBytes: number) {
+    this.view = view;
+    this.id = id;
+    this.#maxPayloadBytes = maxPayloadBytes;
+    const onError = (error: unknown) => this.events.emit('error', error);
+    this.#outcomes = new Outcomes(view.link, id, onError);
+    view.events.on('error', onError);
+    view.events.on('stateLost', () => this.events.emit('stateLost', undefined));
+  }
+
+  /**
+   * @throws NotFoundError unless the pool exists or is to be made; UnsafeServerError UNSAFE_EVICTION_POLICY;
+   * ConflictError LEASE_MISMATCH; OptionError, ArgumentError, RedisUnavailableError, RedisDeniedError.
+   */
+  static async open(link: RedisLink, pool: string, options: PoolClientOptions = {}): Promise<PoolClient> {
+    const { lease, ...rest } = options;
+    const settings = resolveOptions('PoolClient', clientOptions, rest);
+    const view = await PoolView.open(link, pool, { ...settings, lease, limit: rest.limit });
+    return new PoolClient(view, newId(), settings.maxPayloadBytes);
+  }
+
+  get pool(): string {
+    return this.view.pool;
+  }
+
+  /**
+   * Starts a job under `key`. One round trip; never fails for lack of workers: the job waits for one of its group.
+   * @throws ExistsError when the key has a job; FullError POOL_FULL; ConflictError when the id was used for something
+   * else, or JOB_STOPPED when the job awaited was stopped; HandlerError when it ended dead; TimeoutError (the job stands);
+   * TooLargeError; RedisUnavailableError, with `uncertain` the job may be there: send it again with the same id.
+   */
+  async dispatch(key: string, payload: Bytes = '', options: DispatchOptions = {}): Promise<DispatchResult> {
+    this.#open();
+    const { id: givenId, wait = 'accepted', ...rest } = options;
+    const settings = resolveOptions('dispatch', dispatchOptions, rest);
+    const form = jobKeyForm(key);
+    this.#checkPayload(payload);
+    const id = givenId === undefined ? newId() : checkId(givenId);
+    const request = this.#request(id, form, key, payload, givenId !== undefined, wait, settings);
+    if (wait === 'accepted') {
+      const { status, worker, token } = await this.#send(key, request);
+      return status === 'ASSIGNED' || status === 'ENDED'
+        ? { id, key, status: wait, worker, token }
+        : { id, key, status: wait };
+    }
+    const { shard } = this.view;
+    await this.#outcomes.listen(shard);
+    const until = wait === 'started' ? 'started' : 'ended';
+    const what = `job "${key}" to be ${wait}`;
+    const outcome = this.#outcomes.wait({ id, key: form.bytes, shard, until, timeoutMs: settings.timeoutMs, what });
+    // It may settle before the reply to the dispatch is here.
+    outcome.catch(() => {});
+    try {
+      await this.#send(key, request);
+    } catch (error) {
+      this.#outcomes.cancel(id);
+      throw error;
+    }
+    return this.#result(id, key, wait, await outcome);
+  }
+
+  /**
+   * Ends a job. Resolves when that is recorded: a job that waits is gone then, the owner of another is told and the
+   * request survives its crash.
+   * @throws NotFoundError when the key has no job; TimeoutError when waited for too long; RedisUnavailableError.
+   */
+  async stop(key: string, options: StopOptions = {}): Promise<StopResult> {
+    this.#open();
+    const { id: givenId, wait = false, timeoutMs = dispatchOptions.timeoutMs.default } = options;
+    const id = givenId === undefined ? newId() : checkId(givenId);
+    const { bytes } = jobKeyForm(key);
+    const { shard } = this.view;
+    if (!wait) return stopResult(key, await this.#again(() => shard.stop(id, bytes, '')));
+    await this.#outcomes.listen(shard);
+    const what = `job "${key}" to stop`;
+    const outcome = this.#outcomes.wait({ id, key: bytes, shard, until: 'ended', timeoutMs, what });
+    outcome.catch(() => {});
+    try {
+      const result = stopResult(key, await this.#again(() => shard.stop(id, bytes, this.#outcomes.node)));
+      if (result.status === 'stopped') this.#outcomes.cancel(id);
+      else await outcome;
+      return { ...result, status: 'stopped' };
+    } catch (error) {
+      this.#outcomes.cancel(id);
+      throw error;
+    }
+  }
+
+  /**
+   * Sends bytes to the handler of a job. In order per job; delivered at least once while the job exists.
+   * @throws NotFoundError when the key has no job; FullError NOTES_FULL; TooLargeError; RedisUnavailableError.
+   */
+  async notify(key: string, payload: Bytes, options: { id?: string | undefined } = {}): Promise<void> {
+    this.#open();
+    const { bytes } = jobKeyForm(key);
+    this.#checkPayload(payload);
+    const id = options.id === undefined ? newId() : checkId(options.id);
+    const reply = await this.#again(() => this.view.shard.notify(id, bytes, payload));
+    if (reply.status === 'ABSENT') throw new NotFoundError('job', key);
+    if (reply.status === 'FULL') {
+      throw new FullError(
+        'NOTES_FULL',
+        `job "${key}" has ${reply.count} notifications waiting, the most is ${MAX_NOTES}`,
+      );
+    }
+  }
+
+  /** Where the job of a key is, or where it would go. */
+  async where(key: string): Promise<JobLocation> {
+    this.#open();
+    const { bytes, hash: place } = jobKeyForm(key);
+    const [state, worker, recordedGroup] = await this.view.shard.readJob(bytes, 'state', 'worker', 'group');
+    const group = state ? String(recordedGroup) : this.view.routes.groupOf(key);
+    if (worker) return { worker: String(worker), group, recorded: true };
+    const seat = this.view.membership.placement.pick(place, group);
+    return { worker: seat?.id ?? null, group, recorded: state !== null };
+  }
+
+  /** Worker a job is recorded to, or undefined. */
+  async owner(key: string): Promise<string | undefined> {
+    const [worker] = await this.view.shard.readJob(jobKeyForm(key).bytes, 'worker');
+    return worker ? String(worker) : undefined;
+  }
+
+  /** Rules by which job keys belong to worker groups. They apply to dispatches from then on. */
+  get routes(): {
+    list(): readonly Route[];
+    groupOf(key: string): string;
+    add(route: Route, position?: number): Promise<void>;
+    remove(glob: string): Promise<void>;
+  } {
+    return this.view.routes;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.end();
+    return this.#closed;
+  }
+
+  protected async end(): Promise<void> {
+    await this.#outcomes.close();
+    await this.view.close();
+  }
+
+  #open(): void {
+    if (this.#closed) throw new ClosedError(`pool "${this.pool}"`);
+  }
+
+  #checkPayload(payload: Bytes): void {
+    const sizeBytes = byteLength(payload);
+    if (sizeBytes > this.#maxPayloadBytes) throw new TooLargeError('PAYLOAD', sizeBytes, this.#maxPayloadBytes);
+  }
+
+  #request(
+    id: string,
+    form: JobKeyForm,
+    key: string,
+    payload: Bytes,
+    idGiven: boolean,
+    wait: WaitLevel,
+    settings: DispatchSettings,
+  ): DispatchRequest {
+    const { membership, routes } = this.view;
+    const group = routes.groupOf(key);
+    const seat = settings.delayMs > 0 ? undefined : membership.placement.pick(form.hash, group, hasRoom);
+    const { delayMs, attempts, backoffMs: firstMs, backoffMaxMs, retentionMs } = settings;
+    return {
+      id,
+      key: form.bytes,
+      payload,
+      group,
+      // An id of ours is never used for anything else.
+      digest: idGiven ? hash('sha1', payload) : '',
+      rememberMs: idGiven ? retentionMs : undefined,
+      delayMs,
+      attempts,
+      backoffMs: firstMs,
+      backoffMaxMs,
+      replyTo: wait === 'accepted' ? '' : this.#outcomes.node,
+      keepMs: idGiven || wait === 'completed' ? retentionMs : undefined,
+      worker: seat?.id ?? '',
+      epoch: membership.epoch,
+      capacity: seat?.capacity ?? 0,
+    };
+  }
+
+  async #send(
+    key: string,
+    request: DispatchRequest,
+  ): Promise<
+    | { status: 'ASSIGNED' | 'ENDED'; worker: string; token: number }
+    | { status: 'PENDING'; worker?: never; token?: never }
+  > {
+    const reply = await this.#again(() => this.view.shard.dispatch(request));
+    switch (reply.status) {
+      case 'EXISTS':
+        throw new ExistsError('job', key);
+      case 'FULL':
+        throw new FullError('POOL_FULL', `pool "${this.pool}" holds ${reply.limit} jobs, its limit`, {
+          hint: 'Wait for jobs to end, or raise the limit of the pool.',
+        });
+      case 'CONFLICT':
+        throw new ConflictError(`dispatch id "${request.id}" was used for another key or payload`);
+    }
+    const { membership } = this.view;
+    if (reply.epoch !== membership.epoch) this.view.heard(reply.epoch);
+    else if (request.worker !== '') {
+      const seat = membership.placement.seat(request.worker);
+      // Not taken at its own epoch: full, as far as is known, until the next look.
+      if (seat) seat.owned = reply.status === 'PENDING' ? seat.capacity : seat.owned + 1;
+    }
+    return reply;
+  }
+
+  #result(id: string, key: string, status: WaitLevel, outcome: Outcome): DispatchResult {
+    const { kind, worker, token, body } = outcome;
+    if (kind === 'dead') throw new HandlerError(`job "${key}" failed at its last attempt: ${body.toString()}`);
+    if (kind === 'stopped') throw new ConflictError(`job "${key}" was stopped`, { code: 'JOB_STOPPED' });
+    if (status === 'started') return { id, key, status, worker, token };
+    return { id, key, status, worker, token, result: body };
+  }
+
+  /** Sends again what may have been lost with its reply: the id makes that harmless. */
+  async #again<T>(send: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await send();
+      } catch (error) {
+        const again = error instanceof RedisUnavailableError && error.uncertain && attempt < MAX_SENDS;
+        if (!again || this.#closed) throw error;
+        await sleep(this.view.link.clock, backoffMs(attempt, SEND_AGAIN));
+      }
+    }
+  }
+}
+
+function stopResult(key: string, reply: { status: string; worker?: string }): StopResult {
+  if (reply.status === 'ABSENT') throw new NotFoundError('job', key);
+  if (reply.status === 'STOPPED') return { status: 'stopped' };
+  return { status: 'stopping', worker: reply.worker ?? '' };
+}
+
+function checkId(id: string): string {
+  if (typeof id !== 'string' || !/^[\x21-\x7e]+$/.test(id) || id.length > MAX_ID_BYTES) {
+    throw new ArgumentError(`id ${JSON.stringify(id)} is not allowed`, {
+      hint: `An id has 1 to ${MAX_ID_BYTES} printable ASCII characters without spaces.`,
+    });
+  }
+  return id;
+}

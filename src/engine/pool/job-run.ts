@@ -1,0 +1,200 @@
+/**
+ * One job in the hands of a handler. States: starting, running, ended; a stop may come in any of them and takes effect in
+ * good order: the signal aborts at once, a service that is still starting is stopped once it is up, a task is waited for.
+ * `ended` settles when nothing of the job is at work any more, and never rejects. User code runs under no lock.
+ */
+import type { Bytes } from '../core/bytes.ts';
+import { LeaseLostError, StopRequestedError } from '../core/errors.ts';
+import { isTaskHandler, type Job, type JobHandler, type StopReason, type TaskHandler } from './handler.ts';
+import { type Hash64, hash64 } from './hash.ts';
+import { jobKeyBytes } from './job-key.ts';
+import type { Lease } from './lease.ts';
+
+export interface Assignment {
+  readonly key: string;
+  readonly payload: Buffer;
+  readonly token: number;
+  readonly attempt: number;
+}
+
+export type RunEnd =
+  | { kind: 'completed'; result: Bytes | undefined }
+  | { kind: 'failed'; error: unknown }
+  | { kind: 'stopped'; reason: StopReason };
+
+export interface RunContext {
+  readonly handler: JobHandler;
+  readonly lease: Lease;
+  readonly group: string;
+  readonly pool: string;
+  /** A handler's `stop` threw: told, and the job counts as stopped. */
+  onHandlerError(run: JobRun, error: unknown): void;
+}
+
+export class JobRun {
+  readonly assignment: Assignment;
+  readonly isTask: boolean;
+  readonly job: Job;
+  readonly ended: Promise<RunEnd>;
+  readonly #context: RunContext;
+  #state: 'starting' | 'running' | 'ended' = 'starting';
+  #reason: StopReason | undefined;
+  #controller: AbortController | undefined;
+  #settle!: (end: RunEnd) => void;
+  #startSettled: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+  #hash: Hash64 | undefined;
+
+  constructor(assignment: Assignment, context: RunContext) {
+    this.assignment = assignment;
+    this.#context = context;
+    this.isTask = isTaskHandler(context.handler);
+    this.ended = new Promise(resolve => {
+      this.#settle = resolve;
+    });
+    this.job = this.#makeJob();
+  }
+
+  get key(): string {
+    return this.assignment.key;
+  }
+
+  get token(): number {
+    return this.assignment.token;
+  }
+
+  /** Place of the key in the hash space. */
+  get hash(): Hash64 {
+    this.#hash ??= hash64(jobKeyBytes(this.key));
+    return this.#hash;
+  }
+
+  get running(): boolean {
+    return this.#state === 'running' && this.#reason === undefined;
+  }
+
+  get over(): boolean {
+    return this.#state === 'ended';
+  }
+
+  get stopReason(): StopReason | undefined {
+    return this.#reason;
+  }
+
+  /** Calls the handler. `onRunning` is called once the job is up. */
+  begin(onRunning: () => void): void {
+    const { handler } = this.#context;
+    if (isTaskHandler(handler)) {
+      this.#state = 'running';
+      onRunning();
+      this.#startSettled = this.#runTask(() => handler.run(this.job, this.job.signal));
+    } else this.#startSettled = this.#startService(() => handler.start(this.job), onRunning);
+  }
+
+  /** Ends the job. Legal at any time and more than once; the first reason stands, a lost lease overrides. */
+  stop(reason: StopReason): Promise<RunEnd> {
+    if (this.#state === 'ended') return this.ended;
+    const ownershipLost = reason === 'fenced' || reason === 'lost';
+    if (this.#reason === undefined || ownershipLost) this.#reason = reason;
+    if (this.#stopping === undefined) {
+      if (!this.#controller?.signal.aborted) this.#abort(reason);
+      this.#stopping = this.#stop();
+    }
+    return this.ended;
+  }
+
+  async #runTask(run: () => ReturnType<TaskHandler['run']>): Promise<void> {
+    try {
+      const result = await run();
+      this.#end({ kind: 'completed', result: result ?? undefined });
+    } catch (error) {
+      this.#end(this.#reason ? { kind: 'stopped', reason: this.#reason } : { kind: 'failed', error });
+    }
+  }
+
+  async #startService(start: () => Promise<void> | void, onRunning: () => void): Promise<void> {
+    try {
+      const starting = start();
+      if (starting instanceof Promise) await starting;
+    } catch (error) {
+      this.#end(this.#reason ? { kind: 'stopped', reason: this.#reason } : { kind: 'failed', error });
+      return;
+    }
+    if (this.#state !== 'starting') return;
+    this.#state = 'running';
+    if (this.#reason === undefined) onRunning();
+  }
+
+  async #stop(): Promise<void> {
+    const { handler } = this.#context;
+    if (!this.isTask) await this.#startSettled;
+    if (this.over) return;
+    try {
+      await handler.stop?.(this.job, this.#reason ?? 'stop');
+    } catch (error) {
+      this.#context.onHandlerError(this, error);
+    }
+    // A task ends when its promise does: only then is nothing of it at work.
+    if (!this.isTask) this.#end({ kind: 'stopped', reason: this.#reason ?? 'stop' });
+  }
+
+  #end(end: RunEnd): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    this.#settle(end);
+  }
+
+  #endByItself(end: RunEnd): void {
+    if (!this.isTask && this.#reason === undefined) this.#end(end);
+  }
+
+  #abort(reason: StopReason): void {
+    this.#controller ??= new AbortController();
+    this.#controller.abort(stopError(reason, this.key));
+  }
+
+  #makeJob(): Job {
+    const { assignment } = this;
+    const { lease, group, pool } = this.#context;
+    const run = this;
+    return {
+      key: assignment.key,
+      payload: assignment.payload,
+      token: assignment.token,
+      attempt: assignment.attempt,
+      group,
+      pool,
+      // Made when asked for: most short jobs never look at it.
+      get signal() {
+        run.#controller ??= new AbortController();
+        return run.#controller.signal;
+      },
+      assertOwned() {
+        const ours = !run.over && run.#reason !== 'lost' && run.#reason !== 'fenced';
+        if (ours && lease.check()) return;
+        throw new LeaseLostError(`job "${assignment.key}" is not this worker's any more`);
+      },
+      complete(result) {
+        run.#endByItself({ kind: 'completed', result });
+      },
+      fail(error) {
+        run.#endByItself({ kind: 'failed', error });
+      },
+    };
+  }
+}
+
+function stopError(reason: StopReason, key: string): Error {
+  switch (reason) {
+    case 'stop':
+      return new StopRequestedError('JOB_STOPPED', `job "${key}" was asked to stop`);
+    case 'move':
+      return new StopRequestedError('JOB_MOVED', `job "${key}" moves to another worker`);
+    case 'drain':
+      return new StopRequestedError('JOB_DRAINED', `job "${key}" leaves with its worker`);
+    case 'fenced':
+      return new LeaseLostError(`the lease of the worker of job "${key}" is over`);
+    case 'lost':
+      return new LeaseLostError(`job "${key}" is not this worker's any more`);
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The jobs in a worker's hands, and what becomes of each: begun, told started, and when its handler has ended, in this
+ * order: handler stopped, then recorded (settled, failed, released), then forgotten here. A key stands in the table until
+ * that is recorded, so it is never begun twice. A new assignment of a key that is still ending waits for the end.
+ */
+import { byteLength } from '../core/bytes.ts';
+import type { Emitter } from '../core/emitter.ts';
+import { describeError, HandlerError } from '../core/errors.ts';
+import { decodeText } from '../core/text.ts';
+import type { JobHandler, StopReason } from './handler.ts';
+import { jobKeyBytes } from './job-key.ts';
+import { type Assignment, JobRun, type RunContext, type RunEnd } from './job-run.ts';
+import type { Lease } from './lease.ts';
+import { NoteDelivery } from './notes.ts';
+import { type PersistOptions, persist } from './persist.ts';
+import { Reports, type StartedState } from './reports.ts';
+import type { ReleaseTarget, Shard } from './shard.ts';
+import type { WorkerEvents } from './worker-events.ts';
+
+export interface JobTableOptions {
+  shard: Shard;
+  worker: string;
+  group: string;
+  handler: JobHandler;
+  lease: Lease;
+  persist: PersistOptions;
+  events: Emitter<WorkerEvents>;
+  random: () => number;
+  maxPayloadBytes: number;
+  /** Who takes a job that this worker gives up; undefined leaves it waiting. */
+  heir: (run: JobRun) => ReleaseTarget | undefined;
+  /** There is room again, or a job ended without being given up: look at what is recorded. */
+  onVacancy: (mustSync: boolean) => void;
+}
+
+export class JobTable {
+  readonly #options: JobTableOptions;
+  readonly #runs = new Map<string, JobRun>();
+  readonly #waiting = new Map<string, Assignment>();
+  /** Settles when the job has ended, is recorded and forgotten. */
+  readonly #done = new Map<JobRun, Promise<void>>();
+  readonly #reports: Reports;
+  readonly #notes: NoteDelivery | undefined;
+  readonly #context: RunContext;
+  /** While leaving, what is still assigned is handed on and not begun. */
+  leaving = false;
+
+  constructor(options: JobTableOptions) {
+    this.#options = options;
+    const { shard, worker, handler, lease, group, events } = options;
+    this.#context = {
+      handler,
+      lease,
+      group,
+      pool: shard.pool,
+      onHandlerError: (run, error) => events.emit('handlerError', { key: run.key, error }),
+    };
+    this.#reports = new Reports({
+      ...options.persist,
+      shard,
+      worker,
+      stableMs: () => shard.terms.leaseMs,
+      onStarted: (run, state) => this.#told(run, state),
+    });
+    if (handler.notify) {
+      this.#notes = new NoteDelivery(shard, options.persist, async (run, payload) => {
+        try {
+          await handler.notify?.(run.job, payload);
+        } catch (error) {
+          events.emit('handlerError', { key: run.key, error });
+        }
+      });
+    }
+  }
+
+  get size(): number {
+    return this.#runs.size;
+  }
+
+  get(key: string): JobRun | undefined {
+    return this.#runs.get(key);
+  }
+
+  runs(): Iterable<JobRun> {
+    return this.#runs.values();
+  }
+
+  /** Begins an assigned job. Does nothing without a lease: what is recorded is claimed after the next registration. */
+  begin(assignment: Assignment): void {
+    const { key, token } = assignment;
+    if (!this.#options.lease.check()) return;
+    const present = this.#runs.get(key);
+    if (present) {
+      if (token <= present.token) return;
+      this.#waiting.set(key, assignment);
+      this.#end(present, 'lost');
+      return;
+    }
+    const run = new JobRun(assignment, this.#context);
+    this.#runs.set(key, run);
+    if (this.leaving) {
+      this.#track(run, this.#handOn(run));
+      return;
+    }
+    run.begin(() => {
+      this.#options.events.emit('started', { key, token, attempt: assignment.attempt });
+      this.#reports.started(run);
+    });
+    this.#track(run, this.#tend(run));
+  }
+
+  /** Somebody asked the job to stop, or it is not ours any more. `token` names the assignment that is meant. */
+  stop(key: string, reason: StopReason, token?: number): void {
+    const run = this.#runs.get(key);
+    if (run && (token === undefined || run.token === token)) this.#end(run, reason);
+  }
+
+  /** Ends the job in order and gives it up; resolves when that is recorded. */
+  async give(run: JobRun, reason: 'move' | 'drain'): Promise<void> {
+    this.#end(run, reason);
+    await this.#done.get(run);
+  }
+
+  /** There may be notifications for the job. */
+  note(key: string): void {
+    const run = this.#runs.get(key);
+    if (run?.running) this.#notes?.wake(run);
+  }
+
+  /** Tells every handler that the lease is over; resolves when all have ended. */
+  async fence(): Promise<void> {
+    this.#waiting.clear();
+    await Promise.all([...this.#runs.values()].map(run => run.stop('fenced')));
+  }
+
+  /** Resolves when every job has ended and is recorded. */
+  async idle(): Promise<void> {
+    while (this.#done.size > 0) await Promise.all(this.#done.values());
+    await this.#reports.idle();
+  }
+
+  #end(run: JobRun, reason: StopReason): void {
+    run.stop(reason).catch(this.#options.persist.onError);
+  }
+
+  #track(run: JobRun, work: Promise<void>): void {
+    const done = work.catch(this.#options.persist.onError).finally(() => this.#done.delete(run));
+    this.#done.set(run, done);
+  }
+
+  #told(run: JobRun, state: StartedState): void {
+    if (state.kind === 'gone') this.stop(run.key, 'lost', run.token);
+    else if (state.kind === 'stopping') this.stop(run.key, 'stop', run.token);
+    else if (state.noteCount > 0) this.note(run.key);
+  }
+
+  async #tend(run: JobRun): Promise<void> {
+    const end = await run.ended;
+    try {
+      await this.#record(run, end);
+    } finally {
+      this.#forget(run, end.kind === 'stopped' && (end.reason === 'fenced' || end.reason === 'lost'));
+    }
+  }
+
+  async #record(run: JobRun, end: RunEnd): Promise<void> {
+    const { events } = this.#options;
+    const { key, token } = run;
+    if (end.kind === 'completed') {
+      const result = end.result ?? '';
+      if (byteLength(result) > this.#options.maxPayloadBytes) {
+        return this.#fail(run, new HandlerError(`result of ${byteLength(result)} bytes is over the limit`));
+      }
+      if (await this.#reports.ended(run, 'completed', result)) events.emit('completed', { key, token });
+      return;
+    }
+    if (end.kind === 'failed') return this.#fail(run, end.error);
+    events.emit('stopped', { key, token, reason: end.reason });
+    if (end.reason === 'stop') await this.#reports.ended(run, 'stopped', '');
+    else if (end.reason === 'move' || end.reason === 'drain') await this.#release(run, end.reason);
+  }
+
+  async #fail(run: JobRun, error: unknown): Promise<void> {
+    const { shard, worker, random, events } = this.#options;
+    const { key, token } = run;
+    const reply = await persist(this.#options.persist, () =>
+      shard.fail(worker, jobKeyBytes(key), token, describeError(error), random(), false),
+    );
+    if (reply) events.emit('failed', { key, token, error, dead: reply.status === 'DEAD' });
+  }
+
+  async #release(run: JobRun, reason: 'move' | 'drain'): Promise<void> {
+    const { shard, worker, heir, events } = this.#options;
+    const reply = await persist(this.#options.persist, () => {
+      const target = heir(run);
+      return shard
+        .release(worker, jobKeyBytes(run.key), run.token, target, reason)
+        .then(answer => ({ answer, target }));
+    });
+    if (!reply || reply.answer.status === 'GONE' || reply.answer.status === 'STOPPED') return;
+    const to = reply.answer.status === 'ASSIGNED' ? (reply.target?.worker ?? null) : null;
+    events.emit('moved', { key: run.key, token: run.token, to });
+  }
+
+  async #handOn(run: JobRun): Promise<void> {
+    await this.#release(run, 'drain');
+    this.#forget(run, false);
+  }
+
+  #forget(run: JobRun, mustSync: boolean): void {
+    const { key } = run;
+    if (this.#runs.get(key) === run) this.#runs.delete(key);
+    const waiting = this.#waiting.get(key);
+    this.#waiting.delete(key);
+    if (waiting) this.begin(waiting);
+    this.#options.onVacancy(mustSync);
+  }
+}
+
+/** A row of the lists that `claim` and `assign` answer with. */
+export function assignmentOf(row: readonly unknown[]): Assignment {
+  const [key, token, attempt, payload] = row as [Buffer, Buffer, number, Buffer];
+  return { key: decodeText(key), token: Number(String(token)), attempt, payload };
+}

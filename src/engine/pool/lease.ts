@@ -1,0 +1,154 @@
+/**
+ * A worker's right to its jobs, judged by its own clock. Renewals go over a connection of their own each third of the
+ * lease. The deadline counts from the moment before a renewal is *sent*, minus a margin, so that a reply that comes late
+ * extends nothing beyond what Redis granted. At the deadline the worker gives itself up, before others may take over; the
+ * question `owned` is answered by the clock and not by a timer, because a process that was stopped runs its timers late.
+ */
+import { type Clock, LeaseClock, type Timer, within } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import { LeaseLostError, RedisUnavailableError } from '../core/errors.ts';
+import type { WorkerLease } from './handler.ts';
+import type { LeaseTerms } from './options.ts';
+
+export interface LeaseEvents {
+  renewed: undefined;
+  lost: LeaseLostError;
+  /** A renewal that failed; the next one follows soon. */
+  error: unknown;
+}
+
+export interface LeaseOptions {
+  clock: Clock;
+  terms: () => LeaseTerms;
+  /** Asks Redis; false when the lease is over there. */
+  renew: () => Promise<boolean>;
+  /** Called when Redis does not answer in time: the socket may be dead. */
+  onSilence: () => void;
+  random?: (() => number) | undefined;
+}
+
+const RENEW_JITTER = 0.1;
+const MAX_RETRY_MS = 500;
+
+export class Lease implements WorkerLease {
+  readonly events = new Emitter<LeaseEvents>();
+  readonly #options: LeaseOptions;
+  readonly #leaseClock: LeaseClock;
+  #deadlineMs = 0;
+  #held = false;
+  #renewTimer: Timer | undefined;
+  #deadlineTimer: Timer | undefined;
+  #renewing: Promise<void> | undefined;
+
+  constructor(options: LeaseOptions) {
+    this.#options = options;
+    this.#leaseClock = new LeaseClock(options.clock);
+  }
+
+  /** Time for `begin`: to be read before the registration is sent. */
+  nowMs(): number {
+    return this.#leaseClock.nowMs();
+  }
+
+  get owned(): boolean {
+    return this.#held && this.#leaseClock.nowMs() < this.#deadlineMs;
+  }
+
+  get stopBudgetMs(): number {
+    return this.#options.terms().stopBudgetMs;
+  }
+
+  leftMs(): number {
+    return this.#held ? this.#deadlineMs - this.#leaseClock.nowMs() : -1;
+  }
+
+  onRenewed(listener: () => void): () => void {
+    return this.events.on('renewed', listener);
+  }
+
+  /** The worker was registered by a request sent at `sentMs`. */
+  begin(sentMs: number): void {
+    this.#held = true;
+    this.#extend(sentMs);
+    this.#armRenewal(sentMs);
+    this.#armDeadline();
+    this.events.emit('renewed', undefined);
+  }
+
+  /** Gives the lease up, as at the deadline. */
+  lose(why: string): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#cancel();
+    this.events.emit('lost', new LeaseLostError(`the lease of the worker is over: ${why}`));
+  }
+
+  /** Whether the lease stands; gives it up when the clock says it does not, without waiting for the timer. */
+  check(): boolean {
+    if (this.owned) return true;
+    this.lose('it was not renewed in time');
+    return false;
+  }
+
+  /** Ends renewing, without a word. */
+  async stop(): Promise<void> {
+    this.#held = false;
+    this.#cancel();
+    await this.#renewing;
+  }
+
+  #cancel(): void {
+    this.#renewTimer?.cancel();
+    this.#deadlineTimer?.cancel();
+  }
+
+  #extend(sentMs: number): void {
+    const { leaseMs, marginMs } = this.#options.terms();
+    this.#deadlineMs = sentMs + leaseMs - marginMs;
+  }
+
+  #armRenewal(sentMs: number): void {
+    const random = this.#options.random ?? Math.random;
+    const intervalMs = (this.#options.terms().leaseMs / 3) * (1 + RENEW_JITTER * (2 * random() - 1));
+    this.#renewIn(sentMs + intervalMs - this.#leaseClock.nowMs());
+  }
+
+  #renewIn(delayMs: number): void {
+    this.#renewTimer?.cancel();
+    this.#renewTimer = this.#options.clock.after(Math.max(0, delayMs), () => {
+      this.#renewing ??= this.#renew().finally(() => {
+        this.#renewing = undefined;
+      });
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { clock, terms, renew, onSilence } = this.#options;
+    const { leaseMs } = terms();
+    const sentMs = this.#leaseClock.nowMs();
+    try {
+      const renewed = await within(clock, leaseMs / 2, renew(), () => {
+        onSilence();
+        throw new RedisUnavailableError('no answer to the renewal of the lease');
+      });
+      if (!this.#held) return;
+      if (!renewed) return this.lose('Redis says so');
+      // A reply that comes after the deadline revives nothing: the handlers were told to stop.
+      if (!this.check()) return;
+      this.#extend(sentMs);
+      this.events.emit('renewed', undefined);
+      this.#armRenewal(sentMs);
+    } catch (error) {
+      if (!this.#held) return;
+      this.events.emit('error', error);
+      this.#renewIn(Math.min(MAX_RETRY_MS, leaseMs / 10));
+    }
+  }
+
+  #armDeadline(): void {
+    this.#deadlineTimer?.cancel();
+    this.#deadlineTimer = this.#options.clock.after(Math.max(1, Math.ceil(this.leftMs())), () => {
+      if (this.check()) this.#armDeadline();
+    });
+  }
+}

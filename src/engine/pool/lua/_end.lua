@@ -1,0 +1,20 @@
+-- Ends a job: record and notifications go, the outcome stays for a while under the id of its dispatch, so that a
+-- dispatch sent again after a lost reply does not run the job a second time. Taking the key out of the pending or owned
+-- set is the caller's part.
+local RETRY_WINDOW_MS = 30000
+
+local function tell(node, kind, id, worker, token, body)
+  redis.call('SPUBLISH', replies_prefix .. node, kind .. ' ' .. id .. ' ' .. worker .. ' ' .. token .. '\n' .. body)
+end
+
+local function end_job(key, job, outcome, body)
+  redis.call('UNLINK', job_prefix .. key, notes_prefix .. key)
+  shard.count = shard.count - 1
+  local record = record_prefix .. job.dispatch
+  redis.call('HSET', record, 'key', key, 'digest', job.digest, 'outcome', outcome, 'worker', job.worker,
+    'token', job.token)
+  if job.keep_ms and body ~= '' then redis.call('HSET', record, 'result', body) end
+  redis.call('PEXPIRE', record, job.keep_ms or RETRY_WINDOW_MS)
+  if job.reply_to then tell(job.reply_to, outcome, job.dispatch, job.worker, job.token, (job.keep_ms or outcome == 'dead') and body or '') end
+  if job.stop_reply_to then tell(job.stop_reply_to, outcome, job.stop_id, job.worker, job.token, '') end
+end

@@ -1,0 +1,59 @@
+-- claim
+-- What a worker does with jobs recorded to it that it does not run: after it missed a hint, or as a new incarnation. Each
+-- is given with a new token, so that whatever an earlier incarnation still sends about it is refused. `pairs` are key and
+-- the token the caller runs it under, or an empty one. A job asked to stop ends here, for nobody runs it. An attempt that
+-- an earlier incarnation began counts: a payload that crashes its worker ends dead.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard ledger job end bury
+-- KEYS config members member_info own dead ledger job_prefix dead_job_prefix notes_prefix record_prefix
+-- ARGV generation worker incarnation replies_prefix pairs...
+-- REPLY CLAIMED mail:int jobs:list
+-- REPLY EXPIRED
+-- REPLY LOST
+local MAX_REPLY_BYTES = 4194304
+local refusal = enter_logged()
+if refusal then return refusal end
+local lease = read('zset', 'ZSCORE', members, worker)
+local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'since:' .. worker, 'mail:' .. worker)
+read('set', 'SCARD', own)
+read('zset', 'ZCARD', dead)
+if wrong then return wrong end
+if not lease or about[1] ~= incarnation or tonumber(lease) <= shard.now then return {'EXPIRED'} end
+local jobs, bytes = {}, 0
+for i = 1, #pairs, 2 do
+  if bytes > MAX_REPLY_BYTES then break end
+  local key, running_token = pairs[i], pairs[i + 1]
+  local job = job_of(key)
+  wrong = nil
+  if not job or job.worker ~= worker then
+    redis.call('SREM', own, key)
+    jobs[#jobs + 1] = {'gone', key}
+  elseif running_token ~= '' then
+    local state = job.token == running_token and (job.state == 'stopping' and 'stopping' or 'kept') or 'stale'
+    local notes = redis.pcall('LLEN', notes_prefix .. key)
+    jobs[#jobs + 1] = {state, key, type(notes) == 'number' and notes or 0}
+  elseif job.state == 'stopping' then
+    redis.call('SREM', own, key)
+    end_job(key, job, 'stopped', '')
+    log('stopped', key, worker, job.token, 'was not running')
+    jobs[#jobs + 1] = {'gone', key}
+  else
+    local begun = job.state == 'running' or tonumber(job.token) <= tonumber(about[2])
+    local attempt = begun and (job.stable and 1 or job.attempt + 1) or job.attempt
+    if job.attempts > 0 and attempt > job.attempts then
+      redis.call('SREM', own, key)
+      bury(key, job, 'the worker ended while it ran the last attempt')
+      jobs[#jobs + 1] = {'gone', key}
+    else
+      local token = mint()
+      redis.call('HSET', job_prefix .. key, 'state', 'assigned', 'token', token, 'attempt', attempt)
+      redis.call('HDEL', job_prefix .. key, 'started-at', 'stable-at')
+      local payload = redis.call('HGET', job_prefix .. key, 'payload')
+      bytes = bytes + #payload
+      jobs[#jobs + 1] = {'claimed', key, token, attempt, payload}
+      log('claimed', key, worker, token, '')
+    end
+  end
+end
+save()
+return {'CLAIMED', about[3] or '0', jobs}

@@ -1,0 +1,32 @@
+-- create
+-- Makes the shard, or answers with the settings it has. Lease terms are one for all: they change only while nobody is a
+-- member, because a worker with other terms would fence itself at another time than the others expect.
+-- INCLUDE time require_types
+-- KEYS config members
+-- ARGV generation server shards terms_given limit_given lease_ms margin_ms grace_ms clamp_ms stop_budget_ms limit ledger_length dead_limit
+-- REPLY CREATED
+-- REPLY EXISTS
+-- REPLY CONFLICT lease_ms:int margin_ms:int grace_ms:int clamp_ms:int stop_budget_ms:int
+local refusal = wrong_type(config, 'hash', members, 'zset')
+if refusal then return refusal end
+local terms = {'lease-ms', lease_ms, 'margin-ms', margin_ms, 'grace-ms', grace_ms, 'clamp-ms', clamp_ms,
+  'stop-budget-ms', stop_budget_ms}
+if redis.call('EXISTS', config) == 0 then
+  local time = whole(wall_us())
+  redis.call('HSET', config, 'generation', generation, 'server', server, 'shards', shards, 'clock', time,
+    'last-time', time, 'epoch', 1, 'token', 0, 'count', 0, 'queued', 0, 'limit', limit, 'ledger-length', ledger_length,
+    'dead-limit', dead_limit, 'dispatched', 0, 'started', 0, 'ended', 0, 'failed', 0, 'quarantine-until', 0,
+    'created-at', string.sub(time, 1, -4), unpack(terms))
+  return {'CREATED'}
+end
+local stand = redis.call('HMGET', config, 'lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms')
+local same = stand[1] == lease_ms and stand[2] == margin_ms and stand[3] == grace_ms and stand[4] == clamp_ms
+  and stand[5] == stop_budget_ms
+if terms_given == '1' and not same then
+  if redis.call('ZCARD', members) > 0 then
+    return {'CONFLICT', stand[1], stand[2], stand[3], stand[4], stand[5]}
+  end
+  redis.call('HSET', config, unpack(terms))
+end
+if limit_given == '1' then redis.call('HSET', config, 'limit', limit) end
+return {'EXISTS'}

@@ -1,0 +1,26 @@
+-- drain
+-- Takes a worker out of placement, before it gives up its first job: otherwise the others would send the jobs back.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard ledger mail
+-- KEYS config members member_info ledger
+-- ARGV generation worker mailbox_prefix events
+-- REPLY DRAINING epoch:int
+-- REPLY ABSENT
+-- REPLY LOST
+local refusal = enter_logged()
+if refusal then return refusal end
+local lease = read('zset', 'ZSCORE', members, worker)
+local already = read('hash', 'HEXISTS', member_info, 'draining:' .. worker)
+if wrong then return wrong end
+if not lease then return {'ABSENT'} end
+if already == 1 then
+  save()
+  return {'DRAINING', whole(shard.epoch)}
+end
+redis.call('HSET', member_info, 'draining:' .. worker, 1)
+shard.epoch = shard.epoch + 1
+save('epoch', whole(shard.epoch))
+mail(worker, 'drain', '', '')
+redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+log('draining', '', worker, '', '')
+return {'DRAINING', whole(shard.epoch)}

@@ -1,0 +1,39 @@
+-- fail
+-- An attempt failed: the job waits for its back-off and is tried again by whoever owns it then, or is dead after its
+-- last attempt, or ends if somebody asked it to stop. `final` skips the attempts left.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard ledger job end requeue bury
+-- KEYS config own groups dead ledger job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix
+-- ARGV generation key token failure random final replies_prefix events
+-- REPLY RETRY attempt:int delay_ms:int
+-- REPLY DEAD attempt:int
+-- REPLY STOPPED
+-- REPLY GONE
+-- REPLY LOST
+local refusal = enter_logged()
+if refusal then return refusal end
+local job = job_of(key)
+read('set', 'SCARD', own)
+read('set', 'SCARD', groups)
+read('zset', 'ZCARD', dead)
+if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
+if wrong then return wrong end
+if not job or job.token ~= token or job.state == 'pending' then return {'GONE'} end
+redis.call('SREM', own, key)
+redis.call('HINCRBY', config, 'failed', 1)
+if job.state == 'stopping' then
+  end_job(key, job, 'stopped', '')
+  log('stopped', key, job.worker, token, failure)
+  save()
+  return {'STOPPED'}
+end
+if final == '1' or (job.attempts > 0 and job.attempt >= job.attempts) then
+  bury(key, job, failure)
+  save()
+  return {'DEAD', job.attempt}
+end
+local delay = backoff_us(job, job.attempt, tonumber(random))
+requeue(key, job, job.attempt, shard.now + delay, failure)
+log('failed', key, job.worker, token, failure)
+save()
+return {'RETRY', job.attempt, whole(delay / 1000)}

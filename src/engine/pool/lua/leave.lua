@@ -1,0 +1,25 @@
+-- leave
+-- Ends a membership that holds no job any more.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard ledger
+-- KEYS config members member_info own ledger
+-- ARGV generation worker incarnation events
+-- REPLY LEFT epoch:int
+-- REPLY OWNS count:int
+-- REPLY LOST
+local refusal = enter_logged()
+if refusal then return refusal end
+local lease = read('zset', 'ZSCORE', members, worker)
+local stand = read('hash', 'HGET', member_info, 'incarnation:' .. worker)
+local owned = read('set', 'SCARD', own)
+if wrong then return wrong end
+if not lease or stand ~= incarnation then return {'LEFT', whole(shard.epoch)} end
+if owned > 0 then return {'OWNS', owned} end
+redis.call('ZREM', members, worker)
+redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
+  'mail:' .. worker, 'draining:' .. worker)
+shard.epoch = shard.epoch + 1
+save('epoch', whole(shard.epoch))
+redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+log('left', '', worker, '', '')
+return {'LEFT', whole(shard.epoch)}

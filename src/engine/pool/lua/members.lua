@@ -1,0 +1,39 @@
+-- members
+-- What a worker or a client looks at each second: the live members and how full they are, whether a lease is over and
+-- must be reaped, whether work waits in a group, and when the next of these falls due. Advances the clock, nothing else.
+-- Descriptions are sent only when the caller's epoch is not the present one. `mail` is -1 for a worker that is no member.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard
+-- KEYS config members member_info pending own_prefix
+-- ARGV generation worker known_epoch
+-- REPLY MEMBERS epoch:int mail:int reapable:int due:int next_ms:int list:list
+-- REPLY LOST
+local refusal = enter()
+if refusal then return refusal end
+local all = read('zset', 'ZRANGE', members, 0, -1, 'WITHSCORES')
+local first = read('zset', 'ZRANGE', pending, 0, 0, 'WITHSCORES')
+read('hash', 'HLEN', member_info)
+if wrong then return wrong end
+local next_us = -1
+local function sooner(us) if us > 0 and (next_us < 0 or us < next_us) then next_us = us end end
+local reapable, list = 0, {}
+local known = known_epoch == whole(shard.epoch)
+local mail = -1
+for i = 1, #all, 2 do
+  local id, left = all[i], tonumber(all[i + 1]) - shard.now
+  if left + shard.grace <= 0 then reapable = reapable + 1 else sooner(left + shard.grace) end
+  if left > 0 then
+    local about = redis.call('HMGET', member_info, 'draining:' .. id, 'mail:' .. id, 'info:' .. id)
+    if id == worker then mail = tonumber(about[2]) end
+    local owned = redis.pcall('SCARD', own_prefix .. id)
+    if type(owned) ~= 'number' then owned = 0 end
+    list[#list + 1] = {id, owned, about[1] and 1 or 0, known and '' or about[3] or '{}'}
+  end
+end
+local due = 0
+if first[2] then
+  local wait = tonumber(first[2]) - shard.now
+  if wait <= 0 then due = 1 else sooner(wait) end
+end
+save()
+return {'MEMBERS', whole(shard.epoch), whole(mail), reapable, due, whole(math.ceil(next_us / 1000)), list}

@@ -1,0 +1,63 @@
+-- reap
+-- Takes a bounded batch of jobs from a worker whose lease and grace are over: each waits again, or ends if it was asked
+-- to stop, or is dead when that was its last attempt. When nothing is left the membership ends. `more` is 1 while there
+-- is something to reap. Jobs that crash their workers one after the other wait longer each time, after the second.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard ledger job end requeue bury
+-- KEYS config members member_info groups dead ledger own_prefix job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix
+-- ARGV generation batch random replies_prefix events
+-- REPLY REAPED worker:text count:int more:int
+-- REPLY NONE
+-- REPLY LOST
+local FREE_CRASHES = 2
+local refusal = enter_logged()
+if refusal then return refusal end
+local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - shard.grace), 'LIMIT', 0, 2)
+read('hash', 'HLEN', member_info)
+read('set', 'SCARD', groups)
+read('zset', 'ZCARD', dead)
+local worker = not wrong and over[1]
+local keys = worker and read('set', 'SRANDMEMBER', own_prefix .. worker, batch) or {}
+if wrong then return wrong end
+if not worker then
+  save()
+  return {'NONE'}
+end
+local own = own_prefix .. worker
+for i = 1, #keys do
+  local key = keys[i]
+  local job = job_of(key)
+  if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
+  if wrong then
+    -- The record or the queue was overwritten by somebody else: one job is lost, the others must not be.
+    wrong = nil
+    job = nil
+  end
+  redis.call('SREM', own, key)
+  if job and job.worker == worker and job.state ~= 'pending' then
+    if job.state == 'stopping' then
+      end_job(key, job, 'stopped', '')
+      log('stopped', key, worker, job.token, 'its worker is gone')
+    elseif job.attempts > 0 and not job.stable and job.attempt >= job.attempts then
+      bury(key, job, 'the worker ended while it ran the last attempt')
+    else
+      local attempt = job.stable and 0 or job.attempt
+      local delay = attempt <= FREE_CRASHES and 0 or backoff_us(job, attempt - FREE_CRASHES, tonumber(random))
+      requeue(key, job, attempt, shard.now + delay, '')
+      log('released', key, worker, job.token, 'lease over')
+    end
+  end
+end
+local more = #over > 1
+if redis.call('SCARD', own) == 0 then
+  redis.call('ZREM', members, worker)
+  redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
+    'mail:' .. worker, 'draining:' .. worker)
+  shard.epoch = shard.epoch + 1
+  redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+  log('expired', '', worker, '', '')
+else
+  more = true
+end
+save('epoch', whole(shard.epoch))
+return {'REAPED', worker, #keys, more and 1 or 0}

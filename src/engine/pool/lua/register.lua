@@ -1,0 +1,33 @@
+-- register
+-- Makes a worker a member for one lease, under a new incarnation after a fence. What is recorded to it stays its own: it
+-- claims it again. A worker's name belongs to one node while its lease, or what was left of it, is not reaped.
+-- INCLUDE time require_types shard ledger
+-- KEYS config members member_info own ledger
+-- ARGV generation worker node incarnation info events
+-- REPLY REGISTERED epoch:int mail:int owned:int
+-- REPLY TAKEN node:text left_ms:int
+-- REPLY LOST
+local refusal = enter_logged()
+if refusal then return refusal end
+local lease = read('zset', 'ZSCORE', members, worker)
+local stand = read('hash', 'HMGET', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'mail:' .. worker)
+local owned = read('set', 'SCARD', own)
+if wrong then return wrong end
+if lease and stand[1] ~= node and tonumber(lease) + shard.grace > shard.now then
+  return {'TAKEN', stand[1] or '', whole((tonumber(lease) + shard.grace - shard.now) / 1000)}
+end
+local again = lease and stand[1] == node and stand[2] == incarnation
+redis.call('ZADD', members, whole(shard.now + shard.lease), worker)
+if again then
+  save()
+  return {'REGISTERED', whole(shard.epoch), stand[3] or '0', owned}
+end
+-- Tokens above this mark were minted for this incarnation: a job assigned under one was never begun by an earlier one.
+redis.call('HSET', member_info, 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
+  'since:' .. worker, whole(shard.token), 'mail:' .. worker, stand[3] or '0')
+redis.call('HDEL', member_info, 'draining:' .. worker)
+shard.epoch = shard.epoch + 1
+save('epoch', whole(shard.epoch))
+redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+log('joined', '', worker, '', 'incarnation ' .. incarnation)
+return {'REGISTERED', whole(shard.epoch), stand[3] or '0', owned}

@@ -1,0 +1,21 @@
+-- renew
+-- Extends a lease that is not over. A lease that is over is never revived: its jobs may be somebody else's already.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard
+-- KEYS config members member_info
+-- ARGV generation worker incarnation
+-- REPLY RENEWED epoch:int
+-- REPLY EXPIRED
+-- REPLY LOST
+local refusal = enter()
+if refusal then return refusal end
+local lease = read('zset', 'ZSCORE', members, worker)
+local stand = read('hash', 'HGET', member_info, 'incarnation:' .. worker)
+if wrong then return wrong end
+if not lease or stand ~= incarnation or tonumber(lease) <= shard.now then
+  save()
+  return {'EXPIRED'}
+end
+redis.call('ZADD', members, whole(shard.now + shard.lease), worker)
+save()
+return {'RENEWED', whole(shard.epoch)}

@@ -1,0 +1,38 @@
+-- stop
+-- Ends a job that waits; asks the owner of one that does not, durably: the request survives the owner's crash. The same
+-- id gets the same answer, also when the job is gone by then.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard ledger mail job end
+-- KEYS config member_info ledger record job_prefix notes_prefix record_prefix pending_prefix
+-- ARGV generation id key reply_to retention_ms mailbox_prefix replies_prefix
+-- REPLY STOPPED
+-- REPLY STOPPING worker:text
+-- REPLY ABSENT
+-- REPLY LOST
+local refusal = enter_logged()
+if refusal then return refusal end
+local known = read('hash', 'HMGET', record, 'outcome', 'worker')
+local job = job_of(key)
+read('hash', 'HLEN', member_info)
+if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
+if wrong then return wrong end
+if known[1] == 'stopped' then return {'STOPPED'} end
+if known[1] == 'stopping' then return {'STOPPING', known[2]} end
+if not job then return {'ABSENT'} end
+local outcome = job.state == 'pending' and 'stopped' or 'stopping'
+redis.call('HSET', record, 'outcome', outcome, 'worker', job.worker)
+redis.call('PEXPIRE', record, retention_ms)
+if outcome == 'stopped' then
+  redis.call('ZREM', pending_prefix .. job.group, key)
+  shard.queued = shard.queued - 1
+  end_job(key, job, 'stopped', '')
+  log('stopped', key, '', job.token, 'was waiting')
+  save('ended', whole((tonumber(redis.call('HGET', config, 'ended')) or 0) + 1))
+  return {'STOPPED'}
+end
+redis.call('HSET', job_prefix .. key, 'state', 'stopping')
+if reply_to ~= '' then redis.call('HSET', job_prefix .. key, 'stop-reply-to', reply_to, 'stop-id', id) end
+mail(job.worker, 'stop', job.token .. ' ' .. #key, key)
+log('stopping', key, job.worker, job.token, '')
+save()
+return {'STOPPING', job.worker}

@@ -1,0 +1,117 @@
+import { hostname } from 'node:os';
+import { ClosedError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import { checkName } from '../core/names.ts';
+import { type OptionInput, resolveOptions } from '../core/options.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { PoolClient } from './client.ts';
+import type { JobHandler } from './handler.ts';
+import { clientOptions, type NodeSettings, nodeOptions, type PoolNodeOptions, workerOptions } from './options.ts';
+import { PoolView } from './pool-view.ts';
+import { DEFAULT_GROUP } from './routes.ts';
+import { Worker } from './worker.ts';
+
+export interface AddWorkerOptions extends OptionInput<typeof workerOptions> {
+  handler: JobHandler;
+  /** Default `default`. */
+  group?: string | undefined;
+  /** Name in the pool, for one process at a time; default a random one. */
+  id?: string | undefined;
+}
+
+/** A process in a pool that hosts workers, and dispatches as any client does. */
+export class PoolNode extends PoolClient {
+  readonly #settings: NodeSettings;
+  readonly #leaseConnection: Connection;
+  readonly #workers = new Set<Worker>();
+  readonly #about: { host: string; version: string; startedAtMs: number };
+  #ending = false;
+
+  private constructor(view: PoolView, id: string, settings: NodeSettings, lease: Connection, options: PoolNodeOptions) {
+    super(view, id, settings.maxPayloadBytes);
+    this.#settings = settings;
+    this.#leaseConnection = lease;
+    const { host = hostname(), version = '' } = options;
+    this.#about = { host, version, startedAtMs: view.link.clock.wallMs() };
+    view.events.on('pending', group => {
+      for (const worker of this.#workers) if (worker.group === group) worker.poke();
+    });
+    view.events.on('stateLost', () => {
+      for (const worker of this.#workers) worker.poke();
+    });
+  }
+
+  /**
+   * @throws UnsafeServerError UNSAFE_EVICTION_POLICY; ConflictError LEASE_MISMATCH when the pool's live workers have other
+   * terms; OptionError, ArgumentError, RedisUnavailableError, RedisDeniedError.
+   */
+  static async join(link: RedisLink, pool: string, options: PoolNodeOptions = {}): Promise<PoolNode> {
+    const { lease, host: _host, version: _version, ...rest } = options;
+    const settings = resolveOptions('PoolNode', nodeOptions, rest);
+    const view = await PoolView.open(link, pool, {
+      ...settings,
+      lease,
+      limit: rest.limit,
+      refreshMs: clientOptions.refreshMs.default,
+    });
+    try {
+      return new PoolNode(view, newId(), settings, await link.openLease(), options);
+    } catch (error) {
+      await view.close();
+      throw error;
+    }
+  }
+
+  get workers(): Iterable<Worker> {
+    return this.#workers;
+  }
+
+  /**
+   * Adds a worker, which takes jobs from then on.
+   * @throws OptionError, ArgumentError; ConflictError WORKER_TAKEN when the id is in use by another process.
+   */
+  async addWorker(options: AddWorkerOptions): Promise<Worker> {
+    if (this.#ending) throw new ClosedError(`node of pool "${this.pool}"`);
+    const { handler, group = DEFAULT_GROUP, id = newId(), ...rest } = options;
+    const { capacity, weight } = resolveOptions('addWorker', workerOptions, rest);
+    const { link, shard, membership } = this.view;
+    const worker = await Worker.open({
+      id: checkName('worker', id),
+      shard,
+      membership,
+      clock: link.clock,
+      random: Math.random,
+      leaseConnection: this.#leaseConnection,
+      subscriptions: link.subscriptions,
+      settings: this.#settings,
+      handler,
+      info: { group: checkName('group', group), capacity, weight, node: this.id, pid: process.pid, ...this.#about },
+    });
+    this.#workers.add(worker);
+    worker.events.on('left', () => this.#workers.delete(worker));
+    worker.events.on('error', error => this.events.emit('error', error));
+    return worker;
+  }
+
+  /**
+   * All workers leave in good order; tasks may finish for `drainTimeoutMs`. The node still dispatches afterwards. After it
+   * resolves nothing of this node runs a job.
+   */
+  async drain(): Promise<void> {
+    this.#ending = true;
+    await Promise.all([...this.#workers].map(worker => worker.drain()));
+  }
+
+  /** As a drain that waits for no task, then ends everything. Bounded by `closeTimeoutMs`. */
+  override close(): Promise<void> {
+    this.#ending = true;
+    return super.close();
+  }
+
+  protected override async end(): Promise<void> {
+    await Promise.all([...this.#workers].map(worker => worker.close()));
+    await this.#leaseConnection.close();
+    await super.end();
+  }
+}

@@ -1,0 +1,52 @@
+import { jobKeyBytes } from './job-key.ts';
+import type { JobRun } from './job-run.ts';
+import { type PersistOptions, persist } from './persist.ts';
+import type { Shard } from './shard.ts';
+
+/**
+ * Delivers the notifications of jobs: of one job one after the other and in order, of different jobs side by side. A
+ * notification leaves Redis when it was handled, so a crash delivers it again rather than never.
+ */
+export class NoteDelivery {
+  readonly #shard: Shard;
+  readonly #options: PersistOptions;
+  readonly #deliver: (run: JobRun, payload: Buffer) => Promise<void>;
+  readonly #busy = new Map<JobRun, { again: boolean }>();
+
+  constructor(shard: Shard, options: PersistOptions, deliver: (run: JobRun, payload: Buffer) => Promise<void>) {
+    this.#shard = shard;
+    this.#options = options;
+    this.#deliver = deliver;
+  }
+
+  /** There may be notifications for the job. */
+  wake(run: JobRun): void {
+    const busy = this.#busy.get(run);
+    if (busy) {
+      busy.again = true;
+      return;
+    }
+    const state = { again: false };
+    this.#busy.set(run, state);
+    this.#run(run, state)
+      .catch(this.#options.onError)
+      .finally(() => this.#busy.delete(run));
+  }
+
+  async #run(run: JobRun, state: { again: boolean }): Promise<void> {
+    let handled = 0;
+    do {
+      state.again = false;
+      const count = handled;
+      const reply = await persist(this.#options, () => this.#shard.takeNotes(jobKeyBytes(run.key), run.token, count));
+      if (reply?.status !== 'NOTES') return;
+      handled = 0;
+      for (const payload of reply.list as Buffer[]) {
+        if (!run.running) break;
+        await this.#deliver(run, payload);
+        handled++;
+      }
+    } while ((handled > 0 || state.again) && run.running);
+    if (handled > 0) await this.#shard.takeNotes(jobKeyBytes(run.key), run.token, handled);
+  }
+}

@@ -1,0 +1,176 @@
+import { OptionError } from '../core/errors.ts';
+import type { OptionInput, OptionTable, OptionValues } from '../core/options.ts';
+
+/**
+ * The times of a lease. One set for all workers of a pool, kept with it. A worker stops itself `marginMs` before the end
+ * of its lease; others take over `graceMs` after it.
+ */
+export interface LeaseTerms {
+  /** How long a worker owns its jobs after a renewal. */
+  readonly leaseMs: number;
+  /** How long before the end of its lease, as it knows it, a worker gives itself up. */
+  readonly marginMs: number;
+  /** How long after the end others wait. */
+  readonly graceMs: number;
+  /** Most that the logical clock moves at once: what a step of Redis's clock or a pause may cost. */
+  readonly clampMs: number;
+  /** What a handler may take to stop once the lease is lost. */
+  readonly stopBudgetMs: number;
+}
+
+export type LeasePreset = 'default' | 'fast';
+export type LeaseOption = LeasePreset | LeaseTerms;
+
+export const leasePresets: Readonly<Record<LeasePreset, LeaseTerms>> = {
+  default: { leaseMs: 15_000, marginMs: 1500, graceMs: 2000, clampMs: 2500, stopBudgetMs: 900 },
+  fast: { leaseMs: 3000, marginMs: 600, graceMs: 500, clampMs: 600, stopBudgetMs: 400 },
+};
+
+/** Rate by which two clocks may drift apart: 200 parts per million. */
+const DRIFT = 0.0002;
+const MIN_LEASE_MS = 200;
+const MAX_LEASE_MS = 3_600_000;
+
+/**
+ * A worker that lost its lease must have stopped before others start, even when the logical clock jumped once and the
+ * clocks drift: `clamp + drift * lease + stopBudget <= margin + grace`.
+ * @throws OptionError when the terms are out of bounds or break that.
+ */
+export function resolveLease(option: LeaseOption): LeaseTerms {
+  if (typeof option === 'string') {
+    if (Object.hasOwn(leasePresets, option)) return leasePresets[option];
+    throw new OptionError(`lease "${option}" is no preset`, {
+      hint: `Known: ${Object.keys(leasePresets).join(', ')}.`,
+    });
+  }
+  for (const name of ['leaseMs', 'marginMs', 'graceMs', 'clampMs', 'stopBudgetMs'] as const) {
+    const value = option[name];
+    if (!Number.isInteger(value) || value < 1 || value > MAX_LEASE_MS) {
+      throw new OptionError(`lease: "${name}" is ${String(value)}, allowed: a whole number from 1 to ${MAX_LEASE_MS}`);
+    }
+  }
+  const { leaseMs, marginMs, graceMs, clampMs, stopBudgetMs } = option;
+  if (leaseMs < MIN_LEASE_MS) throw new OptionError(`lease: "leaseMs" is ${leaseMs}, allowed: ${MIN_LEASE_MS} or more`);
+  if (marginMs > leaseMs / 3) {
+    throw new OptionError(`lease: "marginMs" is ${marginMs}, allowed: a third of "leaseMs" (${leaseMs}) or less`, {
+      hint: 'A lease is renewed each third; a larger margin would leave no time for a second attempt.',
+    });
+  }
+  const needMs = clampMs + DRIFT * leaseMs + stopBudgetMs;
+  if (needMs > marginMs + graceMs) {
+    throw new OptionError(
+      `lease: two workers could run one job: clampMs + ${DRIFT} x leaseMs + stopBudgetMs is ${needMs}, over marginMs + graceMs, ${marginMs + graceMs}`,
+      { hint: 'Raise marginMs or graceMs, or lower clampMs or stopBudgetMs.' },
+    );
+  }
+  return { leaseMs, marginMs, graceMs, clampMs, stopBudgetMs };
+}
+
+export const poolOptions = {
+  limit: { kind: 'count', default: 100_000, min: 1, max: 100_000_000, doc: 'Most jobs the pool holds, exact.' },
+  ledgerLength: {
+    kind: 'count',
+    default: 10_000,
+    min: 0,
+    max: 10_000_000,
+    doc: 'About how many entries of the ledger are kept; 0 keeps none.',
+  },
+  deadLimit: { kind: 'count', default: 10_000, min: 1, max: 1_000_000, doc: 'Most dead jobs kept, the latest.' },
+  allowUnsafeEviction: {
+    kind: 'flag',
+    default: false,
+    doc: 'Work on a Redis that may evict keys. It can then lose jobs without a trace.',
+  },
+} as const satisfies OptionTable;
+
+export const clientOptions = {
+  create: { kind: 'flag', default: false, doc: 'Make the pool when it does not exist.' },
+  refreshMs: { kind: 'ms', default: 5000, min: 10, max: 600_000, doc: 'Time between two looks at the members.' },
+  maxPayloadBytes: {
+    kind: 'bytes',
+    default: 1_048_576,
+    min: 1,
+    max: 64 * 1_048_576,
+    doc: 'Largest payload of a job, a result or a notification.',
+  },
+  ...poolOptions,
+} as const satisfies OptionTable;
+
+export const nodeOptions = {
+  create: { kind: 'flag', default: true, doc: 'Make the pool when it does not exist.' },
+  reconcileMs: {
+    kind: 'ms',
+    default: 1000,
+    min: 10,
+    max: 60_000,
+    doc: 'Time between two comparisons of what runs here with what Redis says.',
+  },
+  settleMs: {
+    kind: 'ms',
+    default: 1000,
+    min: 0,
+    max: 600_000,
+    doc: 'How long the membership must be quiet before running jobs move.',
+  },
+  maxMoves: { kind: 'count', default: 20, min: 1, max: 10_000, doc: 'Most jobs of a worker that move at once.' },
+  drainTimeoutMs: {
+    kind: 'ms',
+    default: 60_000,
+    min: 0,
+    max: 86_400_000,
+    doc: 'How long a drain lets tasks finish before they are stopped and moved.',
+  },
+  closeTimeoutMs: { kind: 'ms', default: 10_000, min: 0, max: 600_000, doc: 'Longest a close waits for handlers.' },
+  maxPayloadBytes: clientOptions.maxPayloadBytes,
+  ...poolOptions,
+} as const satisfies OptionTable;
+
+export const workerOptions = {
+  capacity: { kind: 'count', default: 10_000, min: 1, max: 10_000_000, doc: 'Most jobs the worker holds at once.' },
+  weight: { kind: 'ratio', default: 1, min: 0.001, max: 1000, doc: 'Share of the jobs, against the other workers.' },
+} as const satisfies OptionTable;
+
+export const dispatchOptions = {
+  timeoutMs: { kind: 'ms', default: 30_000, min: 1, max: 2_147_483_647, doc: 'Longest wait for the job.' },
+  delayMs: { kind: 'ms', default: 0, min: 0, max: 31_536_000_000, doc: 'The job is not started before that.' },
+  attempts: {
+    kind: 'count',
+    default: 5,
+    min: 0,
+    max: 1_000_000,
+    doc: 'Attempts before the job is dead; 0 never gives up.',
+  },
+  backoffMs: {
+    kind: 'ms',
+    default: 1000,
+    min: 1,
+    max: 86_400_000,
+    doc: 'Wait before the second attempt; then it doubles.',
+  },
+  backoffMaxMs: { kind: 'ms', default: 300_000, min: 1, max: 86_400_000, doc: 'Longest wait between attempts.' },
+  retentionMs: {
+    kind: 'ms',
+    default: 300_000,
+    min: 1000,
+    max: 604_800_000,
+    doc: 'How long the outcome is kept under an id that was given or waited for.',
+  },
+} as const satisfies OptionTable;
+
+export interface PoolClientOptions extends OptionInput<typeof clientOptions> {
+  /** Terms of the lease when the pool is made; default `default`. */
+  lease?: LeaseOption | undefined;
+}
+
+export interface PoolNodeOptions extends OptionInput<typeof nodeOptions> {
+  /** Terms of the lease. Left out, the pool's own hold, or `default` for a new pool. */
+  lease?: LeaseOption | undefined;
+  /** Host name shown to people. */
+  host?: string | undefined;
+  /** Version of the program shown to people. */
+  version?: string | undefined;
+}
+
+export type NodeSettings = OptionValues<typeof nodeOptions>;
+export type ClientSettings = OptionValues<typeof clientOptions>;
+export type DispatchSettings = OptionValues<typeof dispatchOptions>;

@@ -1,0 +1,381 @@
+/**
+ * One shard of a pool, as the scripts see it: every transition is one call here. The pool's generation goes with each; a
+ * reply LOST says that the shard is not the one this process knows (flushed, or made anew). Then the shard is looked up
+ * again, or made again by whoever may, and the call repeated once; leases and jobs of before are not members of it.
+ */
+import { Emitter } from '../core/emitter.ts';
+import { ConflictError, NotFoundError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { KeyBytes } from '../redis/keys.ts';
+import type { RedisLink } from '../redis/link.ts';
+import type { Argument, Script } from '../redis/script.ts';
+import { type LeaseOption, type LeaseTerms, resolveLease } from './options.ts';
+import * as scripts from './scripts.gen.ts';
+
+type Inputs = Record<string, Argument | readonly Argument[]>;
+type Known<Reply> = Exclude<Reply, { status: 'LOST' }>;
+
+export interface ShardOptions {
+  create: boolean;
+  /** undefined: the terms the pool has. */
+  lease: LeaseOption | undefined;
+  /** undefined: the limit the pool has. */
+  limit: number | undefined;
+  defaults: { limit: number; ledgerLength: number; deadLimit: number };
+}
+
+export interface DispatchRequest {
+  id: string;
+  key: KeyBytes;
+  payload: Argument;
+  group: string;
+  digest: string;
+  rememberMs: number | undefined;
+  delayMs: number;
+  attempts: number;
+  backoffMs: number;
+  backoffMaxMs: number;
+  replyTo: string;
+  keepMs: number | undefined;
+  worker: string;
+  epoch: number;
+  capacity: number;
+}
+
+export interface ReleaseTarget {
+  worker: string;
+  epoch: number;
+  capacity: number;
+}
+
+export type SettleOutcome = 'completed' | 'stopped';
+
+/** How long the answer to a stop or notify sent again is known. */
+const REQUEST_RETENTION_MS = 60_000;
+export const MAX_NOTES = 1000;
+const TERM_FIELDS = ['lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms'] as const;
+
+export class Shard {
+  readonly pool: string;
+  readonly index: number;
+  /** `lost`: what was known of the shard is gone; it exists again under another generation. */
+  readonly events = new Emitter<{ lost: undefined }>();
+  readonly #link: RedisLink;
+  readonly #options: ShardOptions;
+  readonly #keys: ReturnType<RedisLink['keys']['pool']>;
+  readonly #fixed;
+  #generation = '';
+  #terms: LeaseTerms = resolveLease('default');
+  #attaching: Promise<void> | undefined;
+
+  private constructor(link: RedisLink, pool: string, index: number, options: ShardOptions) {
+    this.#link = link;
+    this.pool = pool;
+    this.index = index;
+    this.#options = options;
+    const keys = link.keys.pool(pool, index);
+    this.#keys = keys;
+    this.#fixed = {
+      config: keys.config,
+      members: keys.members,
+      member_info: keys.memberInfo,
+      groups: keys.groups,
+      dead: keys.dead,
+      ledger: keys.ledger,
+      own_prefix: keys.ownedPrefix,
+      job_prefix: keys.jobPrefix,
+      dead_job_prefix: keys.deadJobPrefix,
+      notes_prefix: keys.notesPrefix,
+      record_prefix: keys.dispatchPrefix,
+      pending_prefix: keys.pendingPrefix,
+    };
+  }
+
+  /** @throws NotFoundError when it does not exist and is not to be made; ConflictError when its lease terms differ. */
+  static async open(link: RedisLink, pool: string, index: number, options: ShardOptions): Promise<Shard> {
+    const shard = new Shard(link, pool, index, options);
+    await shard.#attach();
+    return shard;
+  }
+
+  get terms(): LeaseTerms {
+    return this.#terms;
+  }
+
+  get generation(): string {
+    return this.#generation;
+  }
+
+  get channels() {
+    const { events, mailbox, replies } = this.#keys;
+    return { events, mailbox, replies };
+  }
+
+  register(worker: string, node: string, incarnation: number, info: string) {
+    const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
+    return this.#run(scripts.registerScript, keys, { worker, node, incarnation, info, events: this.#keys.events });
+  }
+
+  /** On the connection given, so that it waits behind nothing. */
+  renew(connection: Connection, worker: string, incarnation: number) {
+    return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation }, connection);
+  }
+
+  drain(worker: string) {
+    const { events, mailboxPrefix } = this.#keys;
+    return this.#run(scripts.drainScript, this.#fixed, { worker, events, mailbox_prefix: mailboxPrefix });
+  }
+
+  leave(worker: string, incarnation: number) {
+    const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
+    return this.#run(scripts.leaveScript, keys, { worker, incarnation, events: this.#keys.events });
+  }
+
+  /** `group` is the one whose waiting jobs matter to the caller. */
+  members(worker: string, group: string, knownEpoch: number) {
+    const keys = { ...this.#fixed, pending: this.#keys.pending(group) };
+    return this.#run(scripts.membersScript, keys, { worker, known_epoch: knownEpoch });
+  }
+
+  dispatch(request: DispatchRequest) {
+    const { id, key, payload, group, worker } = request;
+    const fixed = this.#fixed;
+    const keys = {
+      config: fixed.config,
+      members: fixed.members,
+      member_info: fixed.member_info,
+      groups: fixed.groups,
+      pending: this.#keys.pending(group),
+      own: this.#keys.owned(worker),
+      job: this.#keys.job(key),
+      record: this.#keys.dispatch(id),
+      ledger: fixed.ledger,
+    };
+    return this.#run(scripts.dispatchScript, keys, {
+      id,
+      key,
+      payload,
+      group,
+      worker,
+      digest: request.digest,
+      remember_ms: request.rememberMs ?? '',
+      delay_ms: Math.ceil(request.delayMs),
+      attempts: request.attempts,
+      backoff_ms: Math.ceil(request.backoffMs),
+      backoff_max_ms: Math.ceil(request.backoffMaxMs),
+      reply_to: request.replyTo,
+      keep_ms: request.keepMs ?? '',
+      epoch: request.epoch,
+      capacity: request.capacity,
+      mailbox_prefix: this.#keys.mailboxPrefix,
+      events: this.#keys.events,
+    });
+  }
+
+  due(group: string, offset: number, count: number) {
+    const keys = { ...this.#fixed, pending: this.#keys.pending(group) };
+    return this.#run(scripts.dueScript, keys, { offset, count });
+  }
+
+  assign(
+    worker: { id: string; incarnation: number; group: string; capacity: number },
+    epoch: number,
+    keys: readonly KeyBytes[],
+  ) {
+    const { id, incarnation, group, capacity } = worker;
+    const inputs = { ...this.#fixed, pending: this.#keys.pending(group), own: this.#keys.owned(id) };
+    return this.#run(scripts.assignScript, inputs, { worker: id, incarnation, epoch, capacity, job_keys: keys });
+  }
+
+  /** `pairs`: key and token it runs under here, empty when it does not run. */
+  claim(worker: string, incarnation: number, pairs: readonly Argument[]) {
+    const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
+    return this.#run(scripts.claimScript, keys, {
+      worker,
+      incarnation,
+      replies_prefix: this.#keys.repliesPrefix,
+      pairs,
+    });
+  }
+
+  /** `items`: key, token, ms after which the attempts are forgotten (empty: never). */
+  started(worker: string, items: readonly Argument[]) {
+    return this.#run(scripts.startedScript, this.#fixed, { worker, items, replies_prefix: this.#keys.repliesPrefix });
+  }
+
+  /** `items`: key, token, outcome, result. */
+  settle(worker: string, items: readonly Argument[]) {
+    const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
+    return this.#run(scripts.settleScript, keys, { items, replies_prefix: this.#keys.repliesPrefix });
+  }
+
+  fail(worker: string, key: KeyBytes, token: number, failure: string, random: number, final: boolean) {
+    const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
+    return this.#run(scripts.failScript, keys, {
+      key,
+      token,
+      failure,
+      random,
+      final: final ? 1 : 0,
+      replies_prefix: this.#keys.repliesPrefix,
+      events: this.#keys.events,
+    });
+  }
+
+  release(worker: string, key: KeyBytes, token: number, target: ReleaseTarget | undefined, reason: string) {
+    const next = target?.worker ?? '';
+    const keys = { ...this.#fixed, own: this.#keys.owned(worker), next_own: this.#keys.owned(next) };
+    return this.#run(scripts.releaseScript, keys, {
+      key,
+      token,
+      next,
+      epoch: target?.epoch ?? 0,
+      capacity: target?.capacity ?? 0,
+      reason,
+      mailbox_prefix: this.#keys.mailboxPrefix,
+      replies_prefix: this.#keys.repliesPrefix,
+      events: this.#keys.events,
+    });
+  }
+
+  stop(id: string, key: KeyBytes, replyTo: string) {
+    const keys = { ...this.#fixed, record: this.#keys.dispatch(id) };
+    return this.#run(scripts.stopScript, keys, {
+      id,
+      key,
+      reply_to: replyTo,
+      retention_ms: REQUEST_RETENTION_MS,
+      mailbox_prefix: this.#keys.mailboxPrefix,
+      replies_prefix: this.#keys.repliesPrefix,
+    });
+  }
+
+  notify(id: string, key: KeyBytes, payload: Argument) {
+    const keys = {
+      ...this.#fixed,
+      job: this.#keys.job(key),
+      notes: this.#keys.notes(key),
+      record: this.#keys.dispatch(id),
+    };
+    return this.#run(scripts.notifyScript, keys, {
+      key,
+      payload,
+      most: MAX_NOTES,
+      retention_ms: REQUEST_RETENTION_MS,
+      mailbox_prefix: this.#keys.mailboxPrefix,
+    });
+  }
+
+  /** Drops the first `handled` notifications and gives the next ones. */
+  takeNotes(key: KeyBytes, token: number, handled: number) {
+    const keys = { ...this.#fixed, job: this.#keys.job(key), notes: this.#keys.notes(key) };
+    return this.#run(scripts.takeNotesScript, keys, { token, handled });
+  }
+
+  reap(batch: number, random: number) {
+    return this.#run(scripts.reapScript, this.#fixed, {
+      batch,
+      random,
+      replies_prefix: this.#keys.repliesPrefix,
+      events: this.#keys.events,
+    });
+  }
+
+  /** Fields of a job's record; null where absent. */
+  readJob(key: KeyBytes, ...fields: string[]): Promise<(Buffer | null)[]> {
+    return this.#link.commands.call('HMGET', this.#keys.job(key), ...fields) as Promise<(Buffer | null)[]>;
+  }
+
+  /** What is kept of a dispatch or a stop request. */
+  readRecord(id: string, ...fields: string[]): Promise<(Buffer | null)[]> {
+    return this.#link.commands.call('HMGET', this.#keys.dispatch(id), ...fields) as Promise<(Buffer | null)[]>;
+  }
+
+  /** A page of the keys recorded to a worker. */
+  async scanOwned(worker: string, cursor: string): Promise<{ next: string; keys: Buffer[] }> {
+    const reply = await this.#link.commands.call('SSCAN', this.#keys.owned(worker), cursor, 'COUNT', 500);
+    const [next, keys] = reply as [Buffer, Buffer[]];
+    return { next: String(next), keys };
+  }
+
+  async #run<K extends Inputs, A extends Inputs & { generation: Argument }, R extends { status: string }>(
+    script: Script<K, A, R>,
+    keys: K,
+    args: Omit<A, 'generation'>,
+    connection: Connection = this.#link.commands,
+  ): Promise<Known<R>> {
+    const inputs = args as A;
+    (inputs as { generation: Argument }).generation = this.#generation;
+    const reply = await connection.run(script, keys, inputs);
+    if (reply.status !== 'LOST') return reply as Known<R>;
+    await this.#reattach();
+    (inputs as { generation: Argument }).generation = this.#generation;
+    const second = await connection.run(script, keys, inputs);
+    if (second.status === 'LOST') throw new NotFoundError('pool', this.pool);
+    return second as Known<R>;
+  }
+
+  #reattach(): Promise<void> {
+    this.#attaching ??= (async () => {
+      try {
+        const before = this.#generation;
+        await this.#attach();
+        if (this.#generation !== before) this.events.emit('lost', undefined);
+      } finally {
+        this.#attaching = undefined;
+      }
+    })();
+    return this.#attaching;
+  }
+
+  async #attach(): Promise<void> {
+    if (this.#options.create) await this.#create();
+    const fields = (await this.#link.commands.call(
+      'HMGET',
+      this.#keys.config,
+      'generation',
+      ...TERM_FIELDS,
+    )) as (Buffer | null)[];
+    const [generation, ...terms] = fields.map(field => (field === null ? null : String(field)));
+    if (generation === null || generation === undefined) {
+      throw new NotFoundError('pool', this.pool, { hint: 'It is made by the first worker that starts in it.' });
+    }
+    const [leaseMs = 0, marginMs = 0, graceMs = 0, clampMs = 0, stopBudgetMs = 0] = terms.map(Number);
+    this.#terms = resolveLease({ leaseMs, marginMs, graceMs, clampMs, stopBudgetMs });
+    this.#generation = generation;
+  }
+
+  async #create(): Promise<void> {
+    const { lease, limit, defaults } = this.#options;
+    // A pool that was lost is made again with the terms it had.
+    const terms = resolveLease(lease ?? (this.#generation === '' ? 'default' : this.#terms));
+    const info = String(await this.#link.commands.call('INFO', 'replication'));
+    const reply = await this.#link.commands.run(
+      scripts.createScript,
+      { config: this.#keys.config, members: this.#keys.members },
+      {
+        generation: newId(),
+        server: /^master_replid:(\S+)/m.exec(info)?.[1] ?? '',
+        shards: 1,
+        terms_given: lease === undefined ? 0 : 1,
+        limit_given: limit === undefined ? 0 : 1,
+        lease_ms: terms.leaseMs,
+        margin_ms: terms.marginMs,
+        grace_ms: terms.graceMs,
+        clamp_ms: terms.clampMs,
+        stop_budget_ms: terms.stopBudgetMs,
+        limit: limit ?? defaults.limit,
+        ledger_length: defaults.ledgerLength,
+        dead_limit: defaults.deadLimit,
+      },
+    );
+    if (reply.status === 'CONFLICT') {
+      throw new ConflictError(
+        `pool "${this.pool}" has live workers with a lease of ${reply.lease_ms} ms, not ${terms.leaseMs} ms`,
+        { code: 'LEASE_MISMATCH', hint: 'Use the same lease for every worker, or stop all of them first.' },
+      );
+    }
+    await this.#link.registry.add('pools', this.pool);
+  }
+}

@@ -1,0 +1,26 @@
+import type { StopReason } from './handler.ts';
+
+/** What a worker tells while it works. None of it is needed for correctness. */
+export interface WorkerEvents {
+  /** It is a member now; `incarnation` counts up after every fence. */
+  registered: { incarnation: number };
+  started: { key: string; token: number; attempt: number };
+  completed: { key: string; token: number };
+  /** The handler has ended the job. */
+  stopped: { key: string; token: number; reason: StopReason };
+  /** The job was given up: to a worker, or back to the queue. */
+  moved: { key: string; token: number; to: string | null };
+  /** An attempt failed; `dead` when it was the last. */
+  failed: { key: string; token: number; error: unknown; dead: boolean };
+  /** The lease is over: every handler was told to stop. */
+  fenced: { incarnation: number; jobCount: number };
+  /** Handlers that did not stop within the budget after a fence. */
+  zombies: { keys: string[] };
+  /** A `stop` or `notify` of the handler threw. */
+  handlerError: { key: string; error: unknown };
+  /** It takes no jobs any more. */
+  draining: undefined;
+  left: undefined;
+  /** A step in the background failed; it is tried again. */
+  error: unknown;
+}

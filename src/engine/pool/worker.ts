@@ -1,0 +1,422 @@
+/**
+ * A worker: a lease, and the jobs recorded to it. It runs what Redis says it owns, and only while its lease stands.
+ *
+ * A hint starts a job without another read, because only this worker, or the reaper after its lease, can end an
+ * assignment. Hints may be lost: each second, and whenever something is heard, it compares what runs here with what
+ * Redis says. At the end of its lease it stops everything, before others may take over, then registers again as a new
+ * incarnation and claims what is still recorded to it under new tokens.
+ */
+import { backoffMs } from '../core/backoff.ts';
+import { type Clock, sleep, type Timer, within } from '../core/clock.ts';
+import { Emitter } from '../core/emitter.ts';
+import { ConflictError, PonosError } from '../core/errors.ts';
+import { PeriodicTask } from '../core/periodic.ts';
+import { decodeText } from '../core/text.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { Argument } from '../redis/script.ts';
+import type { Subscription, Subscriptions } from '../redis/subscriptions.ts';
+import type { JobHandler } from './handler.ts';
+import { jobKeyBytes } from './job-key.ts';
+import { assignmentOf, JobTable } from './job-table.ts';
+import { Lease } from './lease.ts';
+import { MailboxCursor } from './mailbox.ts';
+import type { Membership, WorkerInfo } from './membership.ts';
+import { parseMailbox } from './messages.ts';
+import { Mover } from './mover.ts';
+import type { NodeSettings } from './options.ts';
+import { persist } from './persist.ts';
+import { Puller } from './puller.ts';
+import type { Shard } from './shard.ts';
+import type { WorkerEvents } from './worker-events.ts';
+
+export interface WorkerSetup {
+  id: string;
+  shard: Shard;
+  membership: Membership;
+  clock: Clock;
+  random: () => number;
+  leaseConnection: Connection;
+  subscriptions: Subscriptions;
+  settings: NodeSettings;
+  handler: JobHandler;
+  info: WorkerInfo;
+}
+
+type State = 'opening' | 'member' | 'fenced' | 'leaving' | 'left';
+
+const REGISTER_RETRY = { baseMs: 100, maxMs: 2000 };
+const REAP_BATCH = 100;
+const CLAIM_AT_ONCE = 100;
+const POKE_JITTER_MS = 20;
+const LEAVE_RETRY_MS = 50;
+
+export class Worker {
+  readonly id: string;
+  readonly group: string;
+  readonly events = new Emitter<WorkerEvents>();
+  readonly #setup: WorkerSetup;
+  readonly #lease: Lease;
+  readonly #table: JobTable;
+  readonly #mover: Mover;
+  readonly #puller: Puller;
+  readonly #cursor = new MailboxCursor();
+  readonly #reconcile: PeriodicTask;
+  readonly #closing = new AbortController();
+  /** A leave under way does not wait for tasks any more. */
+  readonly #hurry = new AbortController();
+  /** What a leave has left to do is left to the reaper: the lease is over. */
+  readonly #abandoned = new AbortController();
+  readonly #offs: (() => void)[] = [];
+  #state: State = 'opening';
+  #incarnation = 0;
+  #subscription: Subscription | undefined;
+  #pokeTimer: Timer | undefined;
+  #backlog = false;
+  #recovering: Promise<void> | undefined;
+  #leaving: Promise<void> | undefined;
+
+  private constructor(setup: WorkerSetup) {
+    this.#setup = setup;
+    const { id, shard, membership, clock, random, settings, handler, info } = setup;
+    this.id = id;
+    this.group = info.group;
+    const onError = (error: unknown) => this.events.emit('error', error);
+    this.#lease = new Lease({
+      clock,
+      terms: () => shard.terms,
+      random,
+      renew: async () => (await shard.renew(setup.leaseConnection, id, this.#incarnation)).status === 'RENEWED',
+      onSilence: () => setup.leaseConnection.reconnect(),
+    });
+    this.#table = new JobTable({
+      shard,
+      worker: id,
+      group: info.group,
+      handler,
+      lease: this.#lease,
+      persist: { clock, signal: this.#closing.signal, onError },
+      events: this.events,
+      random,
+      maxPayloadBytes: settings.maxPayloadBytes,
+      heir: run => this.#mover.takeHeir(run),
+      onVacancy: mustSync => {
+        if (mustSync) this.#cursor.syncFailed();
+        if (mustSync || this.#backlog) this.#reconcile.poke();
+      },
+    });
+    this.#mover = new Mover({
+      worker: id,
+      group: info.group,
+      membership,
+      table: this.#table,
+      maxMoves: settings.maxMoves,
+      settleMs: settings.settleMs,
+      onError,
+    });
+    this.#puller = new Puller({
+      shard,
+      membership,
+      worker: () => ({ id, incarnation: this.#incarnation, group: info.group, capacity: info.capacity }),
+      room: () => (this.#state === 'member' ? info.capacity - this.#table.size : 0),
+      begin: assignment => this.#table.begin(assignment),
+      onStale: epoch => {
+        if (membership.heard(epoch)) this.#reconcile.poke();
+      },
+    });
+    this.#reconcile = new PeriodicTask(
+      clock,
+      { intervalMs: settings.reconcileMs, jitter: 0.1, random },
+      () => this.#compare(),
+      onError,
+    );
+  }
+
+  /** Registers and begins to take jobs. */
+  static async open(setup: WorkerSetup): Promise<Worker> {
+    const worker = new Worker(setup);
+    try {
+      await worker.#open();
+    } catch (error) {
+      await worker.#end();
+      throw error;
+    }
+    return worker;
+  }
+
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** Jobs in its hands, those that are ending included. */
+  get jobCount(): number {
+    return this.#table.size;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  /** Looks at Redis now instead of at the next turn. */
+  poke(): void {
+    this.#reconcile.poke();
+  }
+
+  /**
+   * Leaves in good order: tells everybody first, then gives up every job, at most `maxMoves` at once, then ends the
+   * membership. Tasks may finish for `drainTimeoutMs`. Legal more than once.
+   */
+  drain(): Promise<void> {
+    this.#leaving ??= this.#leave(this.#setup.settings.drainTimeoutMs);
+    return this.#leaving;
+  }
+
+  /** As a drain, but tasks are stopped at once. Bounded; what does not stop in time is left to the end of the lease. */
+  async close(): Promise<void> {
+    const { clock, settings } = this.#setup;
+    this.#hurry.abort();
+    await within(clock, settings.closeTimeoutMs, this.drain(), () => {});
+    await this.#end();
+  }
+
+  async #open(): Promise<void> {
+    const { subscriptions, shard, handler, id, membership, leaseConnection } = this.#setup;
+    await handler.attach?.(this.#lease);
+    this.#offs.push(
+      this.#lease.events.on('lost', () => this.#fenced()),
+      this.#lease.events.on('error', error => this.events.emit('error', error)),
+      membership.events.on('changed', () => this.#reconcile.poke()),
+      leaseConnection.events.on('ready', () => this.#reconcile.poke()),
+    );
+    this.#subscription = await subscriptions.subscribe(shard.channels.mailbox(id), {
+      message: message => this.#receive(message),
+      ready: () => this.#reconcile.poke(),
+    });
+    await this.#register();
+    this.#reconcile.start();
+    this.#reconcile.poke();
+  }
+
+  async #register(): Promise<void> {
+    const { shard, id, info, membership } = this.#setup;
+    const sentMs = this.#lease.nowMs();
+    const incarnation = this.#incarnation + 1;
+    const reply = await shard.register(id, info.node, incarnation, JSON.stringify(info));
+    if (reply.status === 'TAKEN') {
+      throw new ConflictError(`worker "${id}" of pool "${shard.pool}" belongs to node "${reply.node}"`, {
+        code: 'WORKER_TAKEN',
+        hint: `Its lease is over in ${Math.ceil(reply.left_ms / 1000)} s unless that node renews it.`,
+      });
+    }
+    this.#incarnation = incarnation;
+    this.#cursor.restart(reply.mail);
+    membership.heard(reply.epoch);
+    if (this.#state !== 'leaving') this.#state = 'member';
+    this.#lease.begin(sentMs);
+    this.events.emit('registered', { incarnation });
+  }
+
+  #receive(message: Buffer): void {
+    const hint = parseMailbox(message);
+    if (!hint) {
+      this.#reconcile.poke();
+      return;
+    }
+    if (hint.kind === 'fetch' || hint.kind === 'drain') {
+      if (!this.#cursor.accept(hint.sequence)) return;
+      if (hint.kind === 'drain') this.#drainInBackground();
+      else {
+        this.#cursor.syncFailed();
+        this.#reconcile.poke();
+      }
+      return;
+    }
+    const accepted = this.#cursor.accept(hint.sequence, hint.key, hint.token);
+    if (this.#cursor.missed) this.#reconcile.poke();
+    if (!accepted) return;
+    if (hint.kind === 'assign') this.#table.begin(hint);
+    else if (hint.kind === 'stop') this.#table.stop(hint.key, 'stop', hint.token);
+    else this.#table.note(hint.key);
+  }
+
+  /** One comparison of what runs here with what Redis says; never twice at once. */
+  async #compare(): Promise<void> {
+    if (this.#state === 'opening' || this.#state === 'left' || !this.#lease.check()) return;
+    const { shard, membership, id, info, clock } = this.#setup;
+    const reply = await shard.members(id, info.group, membership.epoch);
+    membership.apply(reply);
+    if (reply.mail < 0) return this.#lease.lose('it is no member any more');
+    if (membership.placement.seat(id)?.draining) this.#drainInBackground();
+    if (reply.reapable > 0) await this.#reap();
+    const soon = this.#cursor.compare(reply.mail, clock.monotonicMs());
+    if (this.#cursor.missed) await this.#synchronise(reply.mail);
+    this.#backlog = reply.due > 0;
+    if (this.#backlog && this.#state === 'member') await this.#puller.pull();
+    const movesMs = this.#state === 'member' ? this.#mover.plan() : undefined;
+    this.#pokeIn([reply.next_ms, movesMs, soon ? MailboxCursor.transitMs : undefined]);
+  }
+
+  /** Does not wait for the next turn when something is due before it. */
+  #pokeIn(delays: (number | undefined)[]): void {
+    const { clock, random, settings } = this.#setup;
+    this.#pokeTimer?.cancel();
+    const soonestMs = Math.min(...delays.filter(delay => delay !== undefined && delay >= 0).map(Number));
+    if (soonestMs >= settings.reconcileMs) return;
+    this.#pokeTimer = clock.after(soonestMs + 1 + random() * POKE_JITTER_MS, () => this.#reconcile.poke());
+  }
+
+  async #reap(): Promise<void> {
+    for (let more = true; more && this.#lease.check(); ) {
+      const reply = await this.#setup.shard.reap(REAP_BATCH, this.#setup.random());
+      more = reply.status === 'REAPED' && reply.more === 1;
+    }
+  }
+
+  /** Reads everything recorded to this worker: begins what does not run here, ends what is not recorded. */
+  async #synchronise(sequence: number): Promise<void> {
+    const { shard, id } = this.#setup;
+    this.#cursor.syncBegins(sequence);
+    try {
+      const before = [...this.#table.runs()];
+      const recorded = new Set<string>();
+      for (let cursor = '0'; ; ) {
+        const page = await shard.scanOwned(id, cursor);
+        for (const key of page.keys) recorded.add(decodeText(key));
+        cursor = page.next;
+        if (cursor === '0') break;
+      }
+      for (const run of before) recorded.add(run.key);
+      const keys = [...recorded];
+      for (let at = 0; at < keys.length; at += CLAIM_AT_ONCE) await this.#claim(keys.slice(at, at + CLAIM_AT_ONCE));
+    } catch (error) {
+      this.#cursor.syncFailed();
+      throw error;
+    }
+  }
+
+  async #claim(keys: string[]): Promise<void> {
+    const { shard, id } = this.#setup;
+    for (let rest = keys; rest.length > 0; ) {
+      const pairs: Argument[] = [];
+      for (const key of rest) pairs.push(jobKeyBytes(key), this.#table.get(key)?.token ?? '');
+      const reply = await shard.claim(id, this.#incarnation, pairs);
+      if (reply.status === 'EXPIRED') return this.#lease.lose('Redis says so');
+      const rows = reply.jobs as [Buffer, Buffer, ...unknown[]][];
+      for (const [state, ...row] of rows) this.#adopt(String(state), row, reply.mail);
+      // The reply is bounded in bytes: the rest in another one.
+      rest = rows.length === 0 ? [] : rest.slice(rows.length);
+    }
+  }
+
+  #adopt(state: string, row: [Buffer, ...unknown[]], sequence: number): void {
+    const key = decodeText(row[0]);
+    switch (state) {
+      case 'claimed': {
+        const assignment = assignmentOf(row);
+        this.#cursor.claimed(key, assignment.token, sequence);
+        this.#table.begin(assignment);
+        break;
+      }
+      case 'kept':
+        if (Number(row[1]) > 0) this.#table.note(key);
+        break;
+      case 'stopping':
+        this.#table.stop(key, 'stop');
+        break;
+      case 'gone':
+      case 'stale':
+        this.#table.stop(key, 'lost');
+    }
+  }
+
+  #fenced(): void {
+    if (this.#state === 'leaving') this.#abandoned.abort();
+    else this.#state = 'fenced';
+    const incarnation = this.#incarnation;
+    const fencing = this.#table.fence();
+    this.events.emit('fenced', { incarnation, jobCount: this.#table.size });
+    this.#recovering ??= this.#recover(fencing).finally(() => {
+      this.#recovering = undefined;
+    });
+    this.#recovering.catch(error => this.events.emit('error', error));
+  }
+
+  /** Handlers have their budget to stop; then the worker becomes a member again. */
+  async #recover(fencing: Promise<void>): Promise<void> {
+    const { clock, shard } = this.#setup;
+    await within(clock, shard.terms.stopBudgetMs, fencing, () => {
+      const keys = [...this.#table.runs()].filter(run => !run.over).map(run => run.key);
+      if (keys.length > 0) this.events.emit('zombies', { keys });
+    });
+    for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
+      try {
+        await this.#register();
+        this.#reconcile.poke();
+        return;
+      } catch (error) {
+        this.events.emit('error', error);
+        if (!(error instanceof PonosError)) throw error;
+        await sleep(clock, backoffMs(attempt, REGISTER_RETRY), this.#closing.signal);
+      }
+    }
+  }
+
+  #drainInBackground(): void {
+    this.drain().catch(error => this.events.emit('error', error));
+  }
+
+  async #leave(drainTimeoutMs: number): Promise<void> {
+    const { shard, clock, membership, id, info } = this.#setup;
+    const signal = AbortSignal.any([this.#closing.signal, this.#abandoned.signal]);
+    const onError = (error: unknown) => this.events.emit('error', error);
+    this.#state = 'leaving';
+    this.#table.leaving = true;
+    this.events.emit('draining', undefined);
+    if (!this.#lease.owned) this.#abandoned.abort();
+    else {
+      await persist({ clock, signal, onError }, () => shard.drain(id));
+      const reply = await persist({ clock, signal, onError }, () => shard.members(id, info.group, 0));
+      if (reply) membership.apply(reply);
+    }
+    const runs = [...this.#table.runs()];
+    await this.#giveAll(runs.filter(run => !run.isTask));
+    const tasks = runs.filter(run => run.isTask && !run.over);
+    if (tasks.length > 0) {
+      const finished = Promise.all(tasks.map(run => run.ended));
+      if (!this.#hurry.signal.aborted) await Promise.race([finished, sleep(clock, drainTimeoutMs, this.#hurry.signal)]);
+      await this.#giveAll(tasks.filter(run => !run.over));
+    }
+    await this.#table.idle();
+    while (this.#lease.check() && !signal.aborted) {
+      const reply = await persist({ clock, signal, onError }, () => shard.leave(id, this.#incarnation));
+      if (reply?.status !== 'OWNS') break;
+      // An assignment was under way when the drain was told: it is read and handed on.
+      this.#cursor.syncFailed();
+      this.#reconcile.poke();
+      await sleep(clock, LEAVE_RETRY_MS, signal);
+      await this.#table.idle();
+    }
+    await this.#end();
+  }
+
+  async #giveAll(runs: ReturnType<JobTable['runs']>): Promise<void> {
+    const queue = [...runs];
+    const lane = async () => {
+      for (let run = queue.pop(); run; run = queue.pop()) await this.#table.give(run, 'drain');
+    };
+    await Promise.all(Array.from({ length: this.#setup.settings.maxMoves }, lane));
+  }
+
+  async #end(): Promise<void> {
+    if (this.#state === 'left') return;
+    this.#state = 'left';
+    this.#closing.abort();
+    this.#pokeTimer?.cancel();
+    for (const off of this.#offs) off();
+    await this.#lease.stop();
+    await this.#subscription?.close();
+    await this.#reconcile.stop();
+    await this.#recovering?.catch(() => {});
+    await this.#setup.handler.detach?.();
+    this.events.emit('left', undefined);
+  }
+}
