@@ -118,7 +118,7 @@ export type { SinkEvent } from './streams/delivery.ts';
 export { compareEntryIds, entryTimeMs, parseEntryId } from './streams/entry-id.ts';
 export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
-export type { Start } from './streams/position.ts';
+export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';
 export { Reader, type ReaderEvents, type ReaderOptions, readerOptions } from './streams/reader.ts';
 export type { SinkHandler } from './streams/runner.ts';
 export { Sink } from './streams/sink.ts';

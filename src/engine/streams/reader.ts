@@ -54,6 +54,8 @@ export interface ReaderEvents {
   removed: { stream: string };
   /** The connection is lost and being opened again. */
   disconnected: PonosError;
+  /** It is open again; reading goes on after the last event. */
+  reconnected: undefined;
 }
 
 interface Source {
@@ -89,6 +91,7 @@ export class Reader implements AsyncIterable<StreamEvent> {
   #head = 0;
   #reading: Promise<void> | undefined;
   #failure: unknown;
+  #lost = false;
   #meanBytes = 0;
   #connects: number;
 
@@ -262,16 +265,26 @@ export class Reader implements AsyncIterable<StreamEvent> {
           continue;
         }
         await this.#keepBooks(sources);
+        if (this.#blocking.ready) this.#notReading(undefined);
         if (this.#head < this.#items.length) return;
         await this.#readOnce(sources.filter(source => !source.done));
         failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof RedisUnavailableError)) throw error;
-        if (failures++ === 0) this.events.emit('disconnected', error);
+        this.#notReading(error);
+        failures++;
         await sleep(this.#link.clock, backoffMs(failures, RETRY), signal);
       }
     }
+  }
+
+  /** Says once that the connection is lost, and once that it is back. */
+  #notReading(error: PonosError | undefined): void {
+    const wasLost = this.#lost;
+    this.#lost = error !== undefined;
+    if (error !== undefined && !wasLost) this.events.emit('disconnected', error);
+    else if (error === undefined && wasLost) this.events.emit('reconnected', undefined);
   }
 
   async #readOnce(sources: Source[]): Promise<void> {
@@ -347,6 +360,7 @@ export class Reader implements AsyncIterable<StreamEvent> {
       }),
     );
     this.#connects = connects;
+    if (fresh) this.events.emit('reconnected', undefined);
   }
 
   #checkOpen(): void {

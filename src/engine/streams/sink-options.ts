@@ -1,6 +1,5 @@
 import { ConflictError } from '../core/errors.ts';
 import type { OptionInput, OptionTable, OptionValues } from '../core/options.ts';
-import type { Start } from './position.ts';
 import type { TopicFilter, TopicPattern } from './topic.ts';
 
 export const sinkOptions = {
@@ -68,7 +67,7 @@ export interface SinkOptions extends OptionInput<typeof sinkOptions> {
   /** Only events whose topic it matches; others are acknowledged. All consumers of a sink agree on it. */
   readonly topic?: TopicPattern | undefined;
   /** Where a sink starts that does not exist yet; default `oldest`. One that exists goes on where it is. */
-  readonly from?: Exclude<Start, { sinceMs: number } | { sinceAtMs: number }> | undefined;
+  readonly from?: 'oldest' | 'newest' | { readonly after: string } | undefined;
 }
 
 export type SinkSettings = OptionValues<typeof sinkOptions>;
