@@ -360,7 +360,6 @@ export class Reader implements AsyncIterable<StreamEvent> {
       }),
     );
     this.#connects = connects;
-    if (fresh) this.events.emit('reconnected', undefined);
   }
 
   #checkOpen(): void {
