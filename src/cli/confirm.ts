@@ -26,10 +26,15 @@ export async function confirm(action: string, options: ConfirmOptions): Promise<
     });
   }
   const prompt = createInterface({ input: options.input, output: options.output });
+  // The prompt takes Ctrl-C from the terminal; it means what it means everywhere.
+  prompt.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
   try {
     const ended = new Promise<string>(resolve => prompt.once('close', () => resolve('')));
     const question = prompt.question(`${safeText(action)}? [y/N] `, options.signal ? { signal: options.signal } : {});
     const answer = await Promise.race([question.catch(() => ''), ended]);
+    if (options.signal?.aborted) {
+      throw options.signal.reason;
+    }
     if (!/^y(es)?$/i.test(answer.trim())) {
       throw new NotConfirmedError(`${action}: not confirmed; nothing was done`, { hint: 'Answer y, or add --yes.' });
     }

@@ -4,6 +4,7 @@ import { findTarget, type Target } from './command-line.ts';
 import { rememberEnvironment } from './environment.ts';
 import { reportError } from './error-report.ts';
 import { OutputClosedError, UsageError } from './errors.ts';
+import { exactArguments } from './exact-arguments.ts';
 import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { FIRST_STEPS } from './first-steps.ts';
 import { resolveLooks, wantsColor } from './format.ts';
@@ -35,7 +36,7 @@ export async function run(argv: string[], options: RunOptions): Promise<number> 
   }
   let code: number;
   try {
-    code = await dispatch(argv, options.root);
+    code = await dispatch(exactArguments(argv), options.root);
   } catch (error) {
     if (!(error instanceof OutputClosedError)) await stderr.write(describe(error, argv)).catch(() => undefined);
     code = exitCodeOf(error);

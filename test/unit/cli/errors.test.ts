@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { reportError } from '../../../src/cli/error-report.ts';
+import { NotConfirmedError, OutputClosedError, PartlyFailedError, UsageError } from '../../../src/cli/errors.ts';
+import { exitCodeOf } from '../../../src/cli/exit-codes.ts';
+import { redact } from '../../../src/cli/redact.ts';
+import type { ConnectionSettings } from '../../../src/config/connection.ts';
+import * as engine from '../../../src/engine/index.ts';
+
+describe('exit codes', () => {
+  it.each<[number, Error]>([
+    [0, new OutputClosedError()],
+    [1, new Error('bug')],
+    [1, new engine.InvariantError('x')],
+    [1, new engine.WrongTypeError('x')],
+    [1, new engine.HandlerError('x')],
+    [1, new engine.RedisCommandError('x')],
+    [1, new engine.UnsafeServerError('SERVER_TOO_OLD', 'x')],
+    [2, new UsageError('x')],
+    [2, new engine.OptionError('x')],
+    [2, new engine.ArgumentError('x')],
+    [2, new engine.TooLargeError('KEY', 2000, 1024)],
+    [3, new engine.NotFoundError('map', 'x')],
+    [4, new engine.ExistsError('job', 'x')],
+    [4, new engine.ConflictError('x')],
+    [4, new engine.LeaseLostError('x')],
+    [5, new engine.RedisUnavailableError('x')],
+    [5, new engine.UncertainPublishError('x')],
+    [6, new engine.RedisDeniedError('x')],
+    [7, new engine.TimeoutError('x')],
+    [8, new engine.ReadOnlyError('SET')],
+    [8, new NotConfirmedError('x')],
+    [9, new PartlyFailedError(1, 2)],
+    [10, new engine.FullError('POOL_FULL', 'x')],
+    [10, new engine.OutOfMemoryError('x')],
+  ])('%d for %s', (code, error) => expect(exitCodeOf(error)).toBe(code));
+});
+
+const settings: ConnectionSettings = {
+  url: { value: 'redis://u:topsecret@db:6379', origin: { kind: 'env', name: 'PONOS_REDIS_URL' } },
+  username: undefined,
+  password: { value: 'topsecret', origin: { kind: 'env', name: 'PONOS_REDIS_PASSWORD' } },
+  tls: undefined,
+  prefix: undefined,
+  readOnly: undefined,
+  timeoutMs: undefined,
+  warnings: [],
+};
+const context = { command: 'map get', settings, commands: ['map list'], json: false, color: false };
+
+describe('the report of an error', () => {
+  it('says what happened, where the setting came from, and what to type next', () => {
+    const report = reportError(new engine.RedisUnavailableError('Redis at db does not answer'), context);
+    expect(report).toMatch(/^Error: Redis at db does not answer$/m);
+    expect(report).toMatch(/Why +the address comes from env PONOS_REDIS_URL/);
+    expect(report).toContain('ponos dev up');
+    expect(report).toMatch(/REDIS_UNAVAILABLE, exit 5\n$/);
+  });
+
+  it('is one line of JSON when asked for', () => {
+    const report = reportError(new engine.NotFoundError('map', 'x'), { ...context, json: true });
+    expect(report.trimEnd()).not.toContain('\n');
+    expect(JSON.parse(report)).toEqual({
+      error: { code: 'NOT_FOUND', message: 'map "x" does not exist', next: ['ponos map list'], exitCode: 3 },
+    });
+  });
+
+  it('holds no secret, no control character and no stack, whatever was thrown', () => {
+    const bug = new Error('failed with topsecret at redis://me:alsosecret@h\u001b[2J');
+    for (const json of [false, true]) {
+      const report = reportError(bug, { ...context, json });
+      expect(report).not.toMatch(/topsecret|alsosecret|\u001b|at .*\.ts/);
+      expect(report).toContain('UNEXPECTED');
+    }
+  });
+
+  it('takes its colours only where they are wanted', () => {
+    expect(reportError(new UsageError('x'), context)).not.toContain('\u001b');
+    expect(reportError(new UsageError('x'), { ...context, color: true })).toMatch(/^\u001b\[1;31mError:/);
+  });
+});
+
+describe('redaction', () => {
+  it.each([
+    ['redis://user:pa@ss/w@host', 'redis://***@host'],
+    ['REDISS+CLUSTER://:x@a,b', 'REDISS+CLUSTER://***@a,b'],
+    ['redis+sentinel://h/m?sentinelPassword=abc&db=1', 'redis+sentinel://h/m?sentinelPassword=***&db=1'],
+    ['no address here', 'no address here'],
+  ])('of %s', (given, shown) => expect(redact(given)).toBe(shown));
+
+  it('blots out a known secret, unless it is too short to be told from a word', () => {
+    expect(redact('a hunter2 b', ['hunter2', 'a', undefined])).toBe('a *** b');
+  });
+});
