@@ -5,6 +5,7 @@
  */
 
 export { destroyMap, resetMap } from './admin/maps.ts';
+export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
 export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
 export type { Bytes } from './core/bytes.ts';
@@ -42,8 +43,11 @@ export { newId } from './core/ids.ts';
 export type { Option, OptionInput, OptionTable } from './core/options.ts';
 export { decodeText, encodeText } from './core/text.ts';
 export type * from './inspect/fleet.ts';
+export { type JobFilter, listJobKeys, listJobs, readJobs, showJob } from './inspect/jobs.ts';
+export { type LedgerOptions, listLedger } from './inspect/ledger.ts';
 export { listMapEntries, listMaps, showMap } from './inspect/maps.ts';
 export { FleetObserver, type FleetObserverOptions, fleetObserverOptions } from './inspect/observer.ts';
+export { listNodes, listPools, listWorkers, showNode, showPool, showWorker } from './inspect/pools.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
 export { listDead, listEvents, listPending, listSinks, listStreams, showSink, showStream } from './inspect/streams.ts';

@@ -61,6 +61,8 @@ export interface StopResult {
 export interface JobLocation {
   /** Recorded owner, or who would own it now; null when nobody would. */
   worker: string | null;
+  /** Who should have it by the present members of the group; another than `worker` while the job is about to move. */
+  preferred: string | null;
   group: string;
   /** True when there is such a job. */
   recorded: boolean;
@@ -200,9 +202,9 @@ export class PoolClient {
     const { bytes, hash: place } = jobKeyForm(key);
     const [state, worker, recordedGroup] = await this.view.shard.readJob(bytes, 'state', 'worker', 'group');
     const group = state ? String(recordedGroup) : this.view.routes.groupOf(key);
-    if (worker) return { worker: String(worker), group, recorded: true };
-    const seat = this.view.membership.placement.pick(place, group);
-    return { worker: seat?.id ?? null, group, recorded: state !== null };
+    const preferred = this.view.membership.placement.pick(place, group)?.id ?? null;
+    if (worker) return { worker: String(worker), preferred, group, recorded: true };
+    return { worker: preferred, preferred, group, recorded: state !== null };
   }
 
   /** Worker a job is recorded to, or undefined. */

@@ -99,6 +99,12 @@ export class Shard {
     return shard;
   }
 
+  /** One that exists. @throws NotFoundError */
+  static find(link: RedisLink, pool: string, index = 0): Promise<Shard> {
+    const defaults = { limit: 0, ledgerLength: 0, deadLimit: 0 };
+    return Shard.open(link, pool, index, { create: false, lease: undefined, limit: undefined, defaults });
+  }
+
   get terms(): LeaseTerms {
     return this.#terms;
   }

@@ -40,7 +40,7 @@ if not assign then
   if wrong then return wrong end
 end
 local fields = {'group', group, 'payload', payload, 'dispatch', id, 'attempts', attempts, 'backoff-ms', backoff_ms,
-  'backoff-max-ms', backoff_max_ms, 'dispatched-at', whole(math.floor(shard.time / 1000))}
+  'backoff-max-ms', backoff_max_ms, 'payload-bytes', #payload, 'dispatched-at', whole(math.floor(shard.time / 1000))}
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value

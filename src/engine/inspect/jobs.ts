@@ -1,0 +1,156 @@
+import { NotFoundError } from '../core/errors.ts';
+import { decodeText } from '../core/text.ts';
+import { jobKeyBytes } from '../pool/job-key.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { toBlob } from './blob.ts';
+import { listHistory } from './ledger.ts';
+import { type PoolReading, requirePool } from './pool-reading.ts';
+import type { JobDetail, JobKey, JobSnapshot, JobState } from './snapshots.ts';
+
+export interface JobFilter {
+  state?: JobState | undefined;
+  worker?: string | undefined;
+  group?: string | undefined;
+  /** At most so many. */
+  limit?: number | undefined;
+}
+
+const SCAN_COUNT = 1000;
+const READ_AT_ONCE = 500;
+const HISTORY_COUNT = 50;
+const FIELDS = [
+  'state',
+  'worker',
+  'group',
+  'token',
+  'attempt',
+  'attempts',
+  'dispatched-at',
+  'started-at',
+  'not-before',
+  'payload-bytes',
+  'error',
+] as const;
+
+/** Keys of all jobs that are not dead, in order, without reading their records. @throws NotFoundError */
+export async function listJobKeys(link: RedisLink, pool: string): Promise<JobKey[]> {
+  return collectKeys(link, await requirePool(link, pool), {});
+}
+
+/** Records of the keys that still exist, dead jobs not included. */
+export async function readJobs(link: RedisLink, pool: string, keys: readonly string[]): Promise<JobSnapshot[]> {
+  const { nowUs } = await requirePool(link, pool);
+  return readRecords(link, pool, keys, nowUs, 'live');
+}
+
+/**
+ * Jobs by key. Dead ones only when asked for by `state`.
+ * @throws NotFoundError
+ */
+export async function listJobs(link: RedisLink, pool: string, filter: JobFilter = {}): Promise<JobSnapshot[]> {
+  const reading = await requirePool(link, pool);
+  const { state, worker, group, limit = Number.POSITIVE_INFINITY } = filter;
+  const keys =
+    state === 'DEAD' ? await deadKeys(link, pool) : (await collectKeys(link, reading, filter)).map(({ key }) => key);
+  const jobs: JobSnapshot[] = [];
+  for (let at = 0; at < keys.length && jobs.length < limit; at += READ_AT_ONCE) {
+    const page = keys.slice(at, at + READ_AT_ONCE);
+    const records = await readRecords(link, pool, page, reading.nowUs, state === 'DEAD' ? 'dead' : 'live');
+    for (const job of records) {
+      const wanted =
+        (state === undefined || job.state === state) &&
+        (worker === undefined || job.worker === worker) &&
+        (group === undefined || job.group === group);
+      if (wanted && jobs.length < limit) jobs.push(job);
+    }
+  }
+  return jobs;
+}
+
+/** One job with its payload and what the ledger still says of it; a dead one when no other has the key. @throws NotFoundError */
+export async function showJob(link: RedisLink, pool: string, key: string): Promise<JobDetail> {
+  const { nowUs } = await requirePool(link, pool);
+  const keys = link.keys.pool(pool);
+  const bytes = jobKeyBytes(key);
+  for (const [kind, record] of [
+    ['live', keys.job(bytes)],
+    ['dead', keys.deadJob(bytes)],
+  ] as const) {
+    const [job] = await readRecords(link, pool, [key], nowUs, kind);
+    if (!job) continue;
+    const [[payload], history] = (await Promise.all([
+      link.commands.call('HMGET', record, 'payload'),
+      listHistory(link, pool, key, HISTORY_COUNT),
+    ])) as [[Buffer | null], JobDetail['history']];
+    return { ...job, payload: toBlob(payload ?? Buffer.alloc(0)), history };
+  }
+  throw new NotFoundError('job', key, { hint: `"ponos job list --pool ${pool}" shows those that exist.` });
+}
+
+async function collectKeys(link: RedisLink, reading: PoolReading, filter: JobFilter): Promise<JobKey[]> {
+  const { name, members, groups } = reading;
+  const keys = link.keys.pool(name);
+  const found = new Map<string, string | null>();
+  const queued = filter.worker === undefined && (filter.state === undefined || filter.state === 'PENDING');
+  const owned = filter.state !== 'PENDING';
+  const waits = groups.filter(group => queued && (filter.group === undefined || filter.group === group));
+  for (const group of waits) {
+    for await (const key of scan(link, 'ZSCAN', keys.pending(group))) found.set(key, null);
+  }
+  const owners = members.filter(({ id }) => owned && (filter.worker === undefined || filter.worker === id));
+  for (const { id } of owners) for await (const key of scan(link, 'SSCAN', keys.owned(id))) found.set(key, id);
+  return [...found].map(([key, worker]) => ({ key, worker })).sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+async function deadKeys(link: RedisLink, pool: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const key of scan(link, 'ZSCAN', link.keys.pool(pool).dead)) keys.push(key);
+  return [...new Set(keys)].sort();
+}
+
+async function* scan(link: RedisLink, command: 'SSCAN' | 'ZSCAN', key: string): AsyncGenerator<string> {
+  const step = command === 'ZSCAN' ? 2 : 1;
+  for (let cursor = '0'; ; ) {
+    const [next, items] = (await link.commands.call(command, key, cursor, 'COUNT', SCAN_COUNT)) as [Buffer, Buffer[]];
+    for (let i = 0; i < items.length; i += step) yield decodeText(items[i] as Buffer);
+    cursor = String(next);
+    if (cursor === '0') return;
+  }
+}
+
+async function readRecords(
+  link: RedisLink,
+  pool: string,
+  keys: readonly string[],
+  nowUs: number,
+  kind: 'live' | 'dead',
+): Promise<JobSnapshot[]> {
+  const { job, deadJob } = link.keys.pool(pool);
+  const record = kind === 'live' ? job : deadJob;
+  const rows = await Promise.all(keys.map(key => link.commands.call('HMGET', record(jobKeyBytes(key)), ...FIELDS)));
+  return rows.flatMap((row, index) => {
+    const snapshot = toSnapshot(pool, keys[index] as string, row as (Buffer | null)[], nowUs);
+    return snapshot ? [snapshot] : [];
+  });
+}
+
+function toSnapshot(pool: string, key: string, row: (Buffer | null)[], nowUs: number): JobSnapshot | undefined {
+  const [state, worker, group, token, attempt, attempts, dispatchedAt, startedAt, notBefore, payloadBytes, error] = row;
+  if (!state) return undefined;
+  const number = (value: Buffer | null | undefined) => Number(String(value ?? 0));
+  return {
+    key,
+    pool,
+    state: String(state).toUpperCase() as JobState,
+    worker: worker && worker.length > 0 ? String(worker) : null,
+    group: String(group ?? ''),
+    token: number(token),
+    attempt: number(attempt),
+    maxAttempts: number(attempts),
+    dispatchedAtMs: number(dispatchedAt),
+    startedAtMs: startedAt ? number(startedAt) : null,
+    delayLeftMs: String(state) === 'pending' ? Math.max(0, Math.round((number(notBefore) - nowUs) / 1000)) : 0,
+    payloadBytes: number(payloadBytes),
+    error: error ? decodeText(error) : null,
+  };
+}

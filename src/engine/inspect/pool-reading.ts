@@ -1,0 +1,116 @@
+/** What the snapshots of a pool are made of, in a handful of commands. */
+import { NotFoundError } from '../core/errors.ts';
+import { checkName } from '../core/names.ts';
+import type { WorkerInfo } from '../pool/membership.ts';
+import type { RedisLink } from '../redis/link.ts';
+import type { WorkerState } from './snapshots.ts';
+
+export interface PoolReading {
+  name: string;
+  /** The logical clock of the shard now, in µs. */
+  nowUs: number;
+  epoch: number;
+  jobCount: number;
+  queuedCount: number;
+  deadCount: number;
+  limit: number;
+  dispatchedTotal: number;
+  startedTotal: number;
+  endedTotal: number;
+  failedTotal: number;
+  /** Groups whose jobs ever waited. */
+  groups: string[];
+  members: MemberReading[];
+}
+
+export interface MemberReading {
+  id: string;
+  state: WorkerState;
+  leaseLeftMs: number;
+  incarnation: number;
+  info: WorkerInfo;
+}
+
+const FIELDS = [
+  'generation',
+  'clock',
+  'last-time',
+  'clamp-ms',
+  'epoch',
+  'count',
+  'queued',
+  'limit',
+  'dispatched',
+  'started',
+  'ended',
+  'failed',
+] as const;
+
+/** undefined when there is no such pool. */
+export async function readPool(link: RedisLink, name: string): Promise<PoolReading | undefined> {
+  const keys = link.keys.pool(checkName('pool', name));
+  const connection = link.commands;
+  const [fields, time, members, infos, groups, deadCount] = (await Promise.all([
+    connection.call('HMGET', keys.config, ...FIELDS),
+    connection.call('TIME'),
+    connection.call('ZRANGE', keys.members, 0, -1, 'WITHSCORES'),
+    connection.call('HGETALL', keys.memberInfo),
+    connection.call('SMEMBERS', keys.groups),
+    connection.call('ZCARD', keys.dead),
+  ])) as [(Buffer | null)[], [Buffer, Buffer], Buffer[], Buffer[], Buffer[], number];
+  if (fields[0] === null) return undefined;
+  const [, clock, last, clampMs, epoch, count, queued, limit, dispatched, started, ended, failed] = fields.map(Number);
+  const timeUs = Number(time[0]) * 1_000_000 + Number(time[1]);
+  const passedUs = Math.max(0, Math.min(timeUs - (last ?? 0), (clampMs ?? 0) * 1000));
+  const nowUs = (clock ?? 0) + passedUs;
+  return {
+    name,
+    nowUs,
+    epoch: epoch ?? 0,
+    jobCount: count ?? 0,
+    queuedCount: queued ?? 0,
+    deadCount,
+    limit: limit ?? 0,
+    dispatchedTotal: dispatched ?? 0,
+    startedTotal: started ?? 0,
+    endedTotal: ended ?? 0,
+    failedTotal: failed ?? 0,
+    groups: groups.map(String),
+    members: readMembers(members, infos, nowUs),
+  };
+}
+
+/** @throws NotFoundError */
+export async function requirePool(link: RedisLink, name: string): Promise<PoolReading> {
+  const reading = await readPool(link, name);
+  if (!reading) throw new NotFoundError('pool', name, { hint: '"ponos pool list" shows those that exist.' });
+  return reading;
+}
+
+function readMembers(members: Buffer[], infos: Buffer[], nowUs: number): MemberReading[] {
+  const fields = new Map<string, string>();
+  for (let i = 0; i < infos.length; i += 2) fields.set(String(infos[i]), String(infos[i + 1]));
+  const readings: MemberReading[] = [];
+  for (let i = 0; i < members.length; i += 2) {
+    const id = String(members[i]);
+    const leaseLeftMs = Math.round((Number(String(members[i + 1])) - nowUs) / 1000);
+    const live = fields.has(`draining:${id}`) ? 'DRAINING' : 'ALIVE';
+    readings.push({
+      id,
+      state: leaseLeftMs <= 0 ? 'STALE' : live,
+      leaseLeftMs,
+      incarnation: Number(fields.get(`incarnation:${id}`) ?? 0),
+      info: parseInfo(fields.get(`info:${id}`)),
+    });
+  }
+  return readings.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function parseInfo(text: string | undefined): WorkerInfo {
+  const unknown = { group: '', capacity: 0, weight: 0, node: '', host: '', pid: 0, version: '', startedAtMs: 0 };
+  try {
+    return { ...unknown, ...(JSON.parse(text ?? '{}') as Partial<WorkerInfo>) };
+  } catch {
+    return unknown;
+  }
+}

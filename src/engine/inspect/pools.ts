@@ -1,0 +1,112 @@
+import { NotFoundError } from '../core/errors.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { type PoolReading, readPool, requirePool } from './pool-reading.ts';
+import type { NodeSnapshot, PoolSnapshot, PoolState, WorkerSnapshot, WorkerState } from './snapshots.ts';
+
+/** Every pool in the registry that is there, by name. */
+export async function listPools(link: RedisLink): Promise<PoolSnapshot[]> {
+  const names = await link.registry.list('pools');
+  const readings = await Promise.all(names.map(name => readPool(link, name)));
+  return readings.filter(reading => reading !== undefined).map(toSnapshot);
+}
+
+/** @throws NotFoundError, ArgumentError on a bad name. */
+export async function showPool(link: RedisLink, pool: string): Promise<PoolSnapshot> {
+  return toSnapshot(await requirePool(link, pool));
+}
+
+/** Members by id, those whose lease is over and that nobody has reaped yet included. @throws NotFoundError */
+export async function listWorkers(
+  link: RedisLink,
+  pool: string,
+  filter: { group?: string | undefined } = {},
+): Promise<WorkerSnapshot[]> {
+  const { members } = await requirePool(link, pool);
+  const { owned } = link.keys.pool(pool);
+  const chosen = members.filter(({ info }) => filter.group === undefined || info.group === filter.group);
+  const counts = await Promise.all(chosen.map(({ id }) => link.commands.call('SCARD', owned(id))));
+  return chosen.map(({ id, state, leaseLeftMs, incarnation, info }, index) => ({
+    id,
+    pool,
+    node: info.node,
+    group: info.group,
+    state,
+    jobCount: Number(counts[index]),
+    capacity: info.capacity,
+    weight: info.weight,
+    leaseLeftMs,
+    incarnation,
+    host: info.host,
+    pid: info.pid,
+    version: info.version,
+    startedAtMs: info.startedAtMs,
+  }));
+}
+
+/** @throws NotFoundError */
+export async function showWorker(link: RedisLink, pool: string, id: string): Promise<WorkerSnapshot> {
+  const worker = (await listWorkers(link, pool)).find(candidate => candidate.id === id);
+  if (!worker) {
+    throw new NotFoundError('worker', id, { hint: `"ponos worker list --pool ${pool}" shows those that exist.` });
+  }
+  return worker;
+}
+
+/** The processes that host workers. @throws NotFoundError */
+export async function listNodes(link: RedisLink, pool: string): Promise<NodeSnapshot[]> {
+  const byNode = Map.groupBy(await listWorkers(link, pool), worker => worker.node);
+  return [...byNode].map(([id, workers]) => {
+    const [first] = workers as [WorkerSnapshot];
+    return {
+      id,
+      pool,
+      host: first.host,
+      pid: first.pid,
+      version: first.version,
+      workerCount: workers.length,
+      jobCount: workers.reduce((sum, { jobCount }) => sum + jobCount, 0),
+      state: worstState(workers.map(({ state }) => state)),
+      startedAtMs: first.startedAtMs,
+    };
+  });
+}
+
+/** @throws NotFoundError */
+export async function showNode(link: RedisLink, pool: string, id: string): Promise<NodeSnapshot> {
+  const node = (await listNodes(link, pool)).find(candidate => candidate.id === id);
+  if (!node) throw new NotFoundError('node', id, { hint: `"ponos node list --pool ${pool}" shows those that exist.` });
+  return node;
+}
+
+function worstState(states: WorkerState[]): WorkerState {
+  if (states.includes('STALE')) return 'STALE';
+  return states.every(state => state === 'DRAINING') ? 'DRAINING' : 'ALIVE';
+}
+
+function toSnapshot(reading: PoolReading): PoolSnapshot {
+  const { name, jobCount, queuedCount, deadCount, limit, epoch } = reading;
+  const { dispatchedTotal, startedTotal, endedTotal, failedTotal } = reading;
+  const live = reading.members.filter(({ state }) => state !== 'STALE');
+  return {
+    name,
+    state: stateOf(reading, live.length),
+    nodeCount: new Set(live.map(({ info }) => info.node)).size,
+    workerCount: live.length,
+    jobCount,
+    queuedCount,
+    deadCount,
+    limit,
+    epoch,
+    groups: [...new Set([...reading.groups, ...reading.members.map(({ info }) => info.group)])].sort(),
+    dispatchedTotal,
+    startedTotal,
+    endedTotal,
+    failedTotal,
+  };
+}
+
+function stateOf(reading: PoolReading, liveCount: number): PoolState {
+  if (liveCount === 0) return 'NO WORKERS';
+  if (reading.members.length > liveCount) return 'DEGRADED';
+  return reading.jobCount === 0 ? 'IDLE' : 'OK';
+}
