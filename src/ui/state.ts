@@ -9,7 +9,8 @@ import { tabs } from './views/index.ts';
 
 export type Mode =
   | { kind: 'view' }
-  | { kind: 'filter'; field: Field; before: string }
+  /** `before` is what esc brings back. */
+  | { kind: 'filter'; field: Field; before: Pick<Place, 'filter' | 'cursor'> }
   | { kind: 'palette'; field: Field }
   | { kind: 'prompt'; field: Field; label: string; make: (text: string) => Act }
   | { kind: 'confirm'; act: Act; text: ActText; choice: 'cancel' | 'act'; openedAtMs: number }

@@ -96,8 +96,8 @@ function carryOut(ui: Ui, command: Command, context: Context): Step {
         ? only(back(withPlace(ui, { filter: '', problemsOnly: false })))
         : { ui, effects: [{ do: 'quit' }] };
     case 'filter': {
-      const before = placeShown(ui, context.scene.snapshot).filter;
-      return only({ ...ui, mode: { kind: 'filter', field: fieldOf(before), before } });
+      const { filter, cursor } = placeShown(ui, context.scene.snapshot);
+      return only({ ...ui, mode: { kind: 'filter', field: fieldOf(filter), before: { filter, cursor } } });
     }
     case 'palette':
       return only({ ...ui, mode: { kind: 'palette', field: fieldOf('') } });
@@ -241,7 +241,7 @@ function typed(ui: Ui): Ui {
 
 function cancelField(ui: Ui, mode: FieldMode): Ui {
   const closed: Ui = { ...ui, mode: { kind: 'view' } };
-  return mode.kind === 'filter' ? withPlace(closed, { filter: mode.before }) : closed;
+  return mode.kind === 'filter' ? withPlace(closed, mode.before) : closed;
 }
 
 function submitField(ui: Ui, mode: FieldMode, context: Context): Step {

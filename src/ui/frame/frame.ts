@@ -1,7 +1,6 @@
 /** The whole screen as lines: exactly as many as there are rows, each exactly as wide as the screen. Pure. */
-import { fitLine, fitLines, type Line, overall } from '../paint/line.ts';
+import { fitLines, type Line, overall } from '../paint/line.ts';
 import { placeShown, type Ui } from '../state.ts';
-import { cellText } from '../text/cell.ts';
 import type { Area, Scene } from '../view.ts';
 import { views } from '../views/index.ts';
 import { commandBox, confirmBox, overlay } from './dialog.ts';
@@ -69,26 +68,11 @@ function drawContent(ui: Ui, scene: Scene, facts: FrameFacts, area: Area): Line[
       area.height,
     );
   }
-  let lines = drawView(ui, scene, area);
+  let lines = views[place.at.view].draw(scene, place, area);
   if (scene.snapshot.connection.state === 'STALE') lines = lines.map(dim);
   if (mode.kind === 'confirm') return overlay(lines, confirmBox(mode, scene.glyphs, area.width), area.width);
   if (mode.kind === 'command') return overlay(lines, commandBox(mode.command, scene.glyphs, area.width), area.width);
   return lines;
-}
-
-/** A view that fails says so in its place: one bad record must not take the rest away. */
-function drawView(ui: Ui, scene: Scene, area: Area): Line[] {
-  const place = placeShown(ui, scene.snapshot);
-  try {
-    return views[place.at.view].draw(scene, place, area);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return fitLines(
-      [fitLine([[`  this view cannot be drawn: ${cellText(reason)}`, 'bad']], area.width)],
-      area.width,
-      area.height,
-    );
-  }
 }
 
 function dim(line: Line): Line {

@@ -62,10 +62,13 @@ export function overall(line: Line, role: Role): Line {
   return [[lineText(line), role]];
 }
 
-/** The line as a terminal takes it. */
+const CONTROL = /\p{Cc}/gu;
+
+/** The line as a terminal takes it. What got here unsafe by a mistake is still not obeyed. */
 export function paintLine(line: Line, theme: Theme): string {
   let painted = '';
-  for (const [text, role] of line) {
+  for (const [given, role] of line) {
+    const text = given.replace(CONTROL, '?');
     const codes = role === undefined ? [] : theme[role];
     painted += codes.length === 0 ? text : `\x1b[${codes.join(';')}m${text}\x1b[0m`;
   }

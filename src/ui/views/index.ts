@@ -1,5 +1,6 @@
 import type { View, ViewId } from '../view.ts';
 import { eventsView } from './events.ts';
+import { guardView } from './guard.ts';
 import { jobView } from './job.ts';
 import { jobsView } from './jobs.ts';
 import { entriesView, mapsView } from './maps.ts';
@@ -10,7 +11,7 @@ import { streamsView } from './streams.ts';
 import { valueView } from './value.ts';
 import { workersView } from './workers.ts';
 
-export const views: Readonly<Record<ViewId, View>> = {
+export const views: Readonly<Record<ViewId, View>> = guardAll({
   overview: overviewView,
   nodes: nodesView,
   workers: workersView,
@@ -23,7 +24,7 @@ export const views: Readonly<Record<ViewId, View>> = {
   entries: entriesView,
   value: valueView,
   events: eventsView,
-};
+});
 
 export interface Tab {
   view: ViewId;
@@ -42,3 +43,7 @@ export const tabs: readonly Tab[] = [
   { view: 'maps', title: 'Maps', ofPool: false },
   { view: 'events', title: 'Events', ofPool: true },
 ];
+
+function guardAll(all: Record<ViewId, View>): Record<ViewId, View> {
+  return Object.fromEntries(Object.entries(all).map(([id, view]) => [id, guardView(view)])) as Record<ViewId, View>;
+}

@@ -129,8 +129,7 @@ const EDITABLE_BYTES = 4096;
 
 export function entryOffers(map: string, entry: MapEntry): Offer[] {
   const { value } = entry;
-  const isShort =
-    value.encoding === 'utf8' && value.sizeBytes <= EDITABLE_BYTES && value.data.length >= value.sizeBytes / 4;
+  const isShort = value.encoding === 'utf8' && value.sizeBytes <= EDITABLE_BYTES;
   const edit: Offer = {
     key: 'E',
     begin: {

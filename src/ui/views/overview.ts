@@ -289,7 +289,7 @@ function healthHeading(snapshot: FleetSnapshot, { glyphs }: Scene, width: number
         `memory ${formatBytes(server.usedMemoryBytes)}${server.maxMemoryBytes === null ? '' : `/${formatBytes(server.maxMemoryBytes)}`}`,
         `${formatCount(server.clientCount)} clients`,
         server.persistence === 'none' ? 'no persistence' : server.persistence,
-        server.evictionPolicy,
+        cellText(server.evictionPolicy),
       ].join(` ${glyphs.dot} `)
     : '';
   const count = snapshot.findings.length;

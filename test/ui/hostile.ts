@@ -1,0 +1,23 @@
+/** Texts that try to do something to a terminal, or whose width terminals disagree about. */
+export const hostile = [
+  '\x1b[31mred\x1b[0m',
+  '\x1b]0;title\x07',
+  '\x1b]52;c;aGVsbG8=\x07',
+  '\x9b2J',
+  'line\nbreak\r\ttab',
+  '\u202eevil\u202c',
+  'zero\u200bwidth\u200d',
+  '\u0000nul',
+  '👩‍👩‍👧‍👦 family',
+  '👍🏽 skin',
+  '🇩🇪 flag',
+  '❤️ selector',
+  '1️⃣ keycap',
+  'z̷̢̡̛͚a̴̧l̶̨g̷̢o',
+  '日本語のキー',
+  '한국어',
+  'ﾊﾝｶｸ',
+  '\udc80\udcff bytes',
+  '\ud83d half',
+  '',
+];
