@@ -266,18 +266,21 @@ export abstract class MapWriter {
     args: Record<string, Argument | readonly Argument[]>,
   ): Promise<Done> {
     const label = `${what} in map "${this.name}"`;
-    const registered = this.#register();
-    const [reply] = await Promise.all([
-      this.#operations.run(label, operation => this.#send(script, operation, args)),
-      registered,
-    ]);
+    const reply = await this.#operations.run(label, async operation => {
+      // First, so that a map is never unlisted.
+      await this.#register();
+      return this.#send(script, operation, args);
+    });
     if (!isDone(reply)) throw this.#refusal(reply, key);
     const { generation } = reply;
     if (generation !== '') this.#known = generation;
     // Another generation than the one registered: Redis lost everything meanwhile, the list of maps too.
-    if (this.#registeredGeneration !== '' && generation !== this.#registeredGeneration) this.#registered = undefined;
+    const lost = this.#registeredGeneration !== '' && generation !== this.#registeredGeneration;
     this.#registeredGeneration = generation;
-    if (!this.#registered && script !== destroyScript) await this.#register();
+    if (lost && script !== destroyScript) {
+      this.#registered = undefined;
+      await this.#register();
+    }
     return reply;
   }
 
@@ -298,7 +301,7 @@ export abstract class MapWriter {
     return this.link.commands.run(script, keys, { ...common, ...args });
   }
 
-  /** Adds the map to the list of maps, once; sent before the first write, so that no map is unlisted for longer than a crash. */
+  /** Adds the map to the list of maps, once. */
   #register(): Promise<void> {
     this.#registered ??= this.link.registry.add('maps', this.name).catch((error: unknown) => {
       this.#registered = undefined;

@@ -26,7 +26,7 @@ export type MapMessage = MessageHead &
     | { kind: 'batch'; entries: [key: string, value: string][] }
     | { kind: 'reset' }
     | { kind: 'expired' }
-    | { kind: 'destroy' }
+    | { kind: 'destroyed' }
   );
 
 const NEWLINE = 10;
@@ -78,7 +78,7 @@ export function parseMessage(payload: Buffer): MapMessage | undefined {
     }
     case 'reset':
     case 'expired':
-    case 'destroy':
+    case 'destroyed':
       return { ...head, kind };
     default:
       return undefined;

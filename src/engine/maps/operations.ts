@@ -5,7 +5,7 @@
  * so a repeated write returns its first result, and a late copy of one given up is refused (lua/_operation.lua).
  */
 import { backoffMs } from '../core/backoff.ts';
-import { sleep } from '../core/clock.ts';
+import { sleep, within } from '../core/clock.ts';
 import { ClosedError, RedisUnavailableError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { RedisLink } from '../redis/link.ts';
@@ -30,6 +30,7 @@ export class Operations {
   readonly #freeLanes: number[] = [];
   readonly #closing = new AbortController();
   readonly #pending = new Set<Promise<unknown>>();
+  #ready: Promise<void> | undefined;
   #laneCount = 0;
   #sequence = 0;
   #reconnectedAtMs = Number.NEGATIVE_INFINITY;
@@ -88,12 +89,12 @@ export class Operations {
   }
 
   async #untilReady(pauseMs: number, limitMs: number): Promise<void> {
-    const { clock, commands } = this.#link;
-    await sleep(clock, pauseMs, this.#closing.signal);
-    const limit = new AbortController();
-    const timer = clock.after(limitMs, () => limit.abort());
-    await commands.whenReady(AbortSignal.any([limit.signal, this.#closing.signal]));
-    timer.cancel();
+    await sleep(this.#link.clock, pauseMs, this.#closing.signal);
+    // One wait for all: a thousand writes under way are not a thousand listeners.
+    this.#ready ??= this.#link.commands.whenReady(this.#closing.signal).finally(() => {
+      this.#ready = undefined;
+    });
+    await within(this.#link.clock, limitMs, this.#ready, () => undefined);
   }
 
   /** No reply although the socket looks alive: its other end may be gone, and only a new socket will tell. */

@@ -3,6 +3,7 @@ import { RedisCommandError, WrongTypeError } from '../core/errors.ts';
 import { decodeText, encodeText } from '../core/text.ts';
 import type { KeySpace } from '../redis/keys.ts';
 import type { RedisLink } from '../redis/link.ts';
+import type { ResetCause } from './changes.ts';
 import type { FetchedValues, MapSnapshot } from './replica.ts';
 
 export type MapKeys = ReturnType<KeySpace['map']>;
@@ -15,6 +16,7 @@ export interface MapRecord {
   destroyed: boolean;
   revision: number;
   resetRevision: number;
+  resetCause: ResetCause;
   expiresAtMs: number;
   bytes: number;
 }
@@ -25,7 +27,16 @@ export interface MapStatus extends MapRecord {
   redisMs: number;
 }
 
-const FIELDS = ['generation', 'prior', 'state', 'revision', 'resetRevision', 'expiresAtMs', 'bytes'] as const;
+const FIELDS = [
+  'generation',
+  'prior',
+  'state',
+  'revision',
+  'resetRevision',
+  'resetCause',
+  'expiresAtMs',
+  'bytes',
+] as const;
 /** Entries of the first chunk, when nothing is known of their size. */
 const FIRST_CHUNK_COUNT = 100;
 const CHUNK_BYTES = 1024 ** 2;
@@ -33,6 +44,8 @@ const MOST_CHUNK_COUNT = 1000;
 const FETCH_CHUNK_COUNT = 16;
 /** Times a map that others write to is read in chunks before it is read in one command. */
 const CALM_ATTEMPTS = 3;
+/** More than a map can hold: a scan this long is one command, and so one moment. */
+const ALL_COUNT = 2 ** 31 - 1;
 
 export async function readStatus(link: RedisLink, keys: MapKeys): Promise<MapStatus> {
   const [record, count, time] = await callTogether(link, keys, [readRecord(keys), ['HLEN', keys.data], ['TIME']]);
@@ -65,7 +78,9 @@ export async function readSnapshot(
   }
   // Another generation while reading: between no two revisions of one map.
   const start = before.generation === after.generation ? before.revision : Number.POSITIVE_INFINITY;
-  return { snapshot: { ...after, before: start, after: after.revision, entries }, redisMs: decodeTime(time) };
+  const redisMs = decodeTime(time);
+  const expired = after.expiresAtMs > 0 && after.expiresAtMs <= redisMs;
+  return { snapshot: { ...after, before: start, after: after.revision, expired, entries }, redisMs };
 }
 
 /** The whole map as it was at one moment, at `revision` or a little later. */
@@ -79,9 +94,10 @@ export async function readWhole(
       return { record: { ...snapshot, revision: snapshot.after, bytes: 0 }, entries: snapshot.entries };
     }
   }
-  const [record, flat] = await callTogether(link, keys, [readRecord(keys), ['HGETALL', keys.data]]);
+  const whole: Call = ['HSCAN', keys.data, 0, 'COUNT', ALL_COUNT];
+  const [record, chunk] = await callTogether(link, keys, [readRecord(keys), whole]);
   const entries = new Map<string, string>();
-  decodePairs(flat as Buffer[], entries);
+  decodeChunk(chunk, entries);
   return { record: decodeRecord(record), entries };
 }
 
@@ -135,15 +151,16 @@ function readRecord(keys: MapKeys): Call {
 }
 
 function decodeRecord(reply: unknown): MapRecord {
-  const [generation, prior, state, revision, resetRevision, expiresAtMs, bytes] = (reply as (Buffer | null)[]).map(
-    field => field?.toString() ?? '',
-  );
+  const [generation, prior, state, revision, resetRevision, resetCause, expiresAtMs, bytes] = (
+    reply as (Buffer | null)[]
+  ).map(field => field?.toString() ?? '');
   return {
     generation: generation ?? '',
     prior: prior ?? '',
     destroyed: state === 'destroyed',
     revision: decodeCount('revision', revision),
     resetRevision: decodeCount('resetRevision', resetRevision),
+    resetCause: resetCause === 'expired' || resetCause === 'destroyed' ? resetCause : 'reset',
     expiresAtMs: decodeCount('expiresAtMs', expiresAtMs),
     bytes: decodeCount('bytes', bytes),
   };
@@ -162,13 +179,10 @@ function decodeTime(reply: unknown): number {
 
 function decodeChunk(reply: unknown, entries: Map<string, string>): string {
   const [cursor, flat] = reply as [Buffer, Buffer[]];
-  decodePairs(flat, entries);
-  return cursor.toString();
-}
-
-function decodePairs(flat: readonly Buffer[], entries: Map<string, string>): void {
-  for (let i = 0; i < flat.length; i += 2)
+  for (let i = 0; i < flat.length; i += 2) {
     entries.set(decodeText(flat[i] as Buffer), decodeText(flat[i + 1] as Buffer));
+  }
+  return cursor.toString();
 }
 
 function chunkCountFor(bytes: number, count: number): number {

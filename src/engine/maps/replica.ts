@@ -28,9 +28,12 @@ export interface MapSnapshot {
   /** Revisions just before the first and just after the last entry was read. */
   before: number;
   after: number;
-  /** Revision of the last reset. */
+  /** Revision and cause of the last reset. */
   resetRevision: number;
+  resetCause: ResetCause;
   expiresAtMs: number;
+  /** The deadline was past when it was read: its entries are hidden, although nobody has made that a change yet. */
+  expired: boolean;
   entries: Map<string, string>;
 }
 
@@ -129,7 +132,7 @@ export class Replica {
   snapshot(snapshot: MapSnapshot): ReplicaOutcome {
     if (this.#phase !== 'scanning') return NOTHING;
     // No record at both ends says nothing of the time between, so what was read then may never have been there together.
-    if (snapshot.generation === '') snapshot.entries.clear();
+    if (snapshot.generation === '' || snapshot.expired) snapshot.entries.clear();
     this.#base = snapshot;
     return this.#advance();
   }
@@ -250,8 +253,8 @@ export class Replica {
       return base.prior === this.#generation ? 'replaced' : 'lost';
     }
     if (run?.cleared) return run.cleared;
-    if (base.destroyed) return 'destroyed';
-    return base.resetRevision > this.#revision ? 'reset' : undefined;
+    if (base.resetRevision > this.#revision) return base.resetCause;
+    return base.expired ? 'expired' : undefined;
   }
 
   /** Applies a run to what is shown. */
@@ -279,7 +282,7 @@ export class Replica {
       case 'batch':
         for (const [key, value] of message.entries) this.#write(key, value, changes);
         break;
-      case 'destroy':
+      case 'destroyed':
         this.#clear('destroyed', message.revision, changes);
         this.#destroyed = true;
         return { changes, destroyed: true };

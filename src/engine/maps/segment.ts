@@ -50,7 +50,7 @@ export class Segment {
         for (const [key, value] of message.entries) this.#settle(key, value);
         break;
       default:
-        this.cleared = message.kind === 'destroy' ? 'destroyed' : message.kind;
+        this.cleared = message.kind;
         this.values.clear();
         this.unknown.clear();
     }

@@ -50,7 +50,7 @@ export class TruthMap {
     if (this.generation === '' || this.destroyed) return;
     this.entries.clear();
     this.destroyed = true;
-    this.#publish({ kind: 'destroy' });
+    this.#publish({ kind: 'destroyed' });
     this.resetRevision = this.revision;
   }
 
@@ -66,7 +66,8 @@ export class TruthMap {
 
   get record() {
     const { generation, prior, destroyed, revision, resetRevision } = this;
-    return { generation, prior, destroyed, revision, resetRevision };
+    const resetCause = destroyed ? ('destroyed' as const) : ('reset' as const);
+    return { generation, prior, destroyed, revision, resetRevision, resetCause, expired: false };
   }
 
   #begin(): void {
@@ -84,7 +85,7 @@ export class TruthMap {
       | { kind: 'delete'; key: string }
       | { kind: 'batch'; entries: [string, string][] }
       | { kind: 'reset' }
-      | { kind: 'destroy' },
+      | { kind: 'destroyed' },
   ): void {
     const previous = this.revision;
     this.#now += 3;

@@ -219,6 +219,8 @@ describe('a replica', () => {
     before: revision,
     after: revision,
     resetRevision,
+    resetCause: 'reset' as const,
+    expired: false,
     expiresAtMs: 0,
     entries: new Map(Object.entries(entries)),
   });

@@ -33,7 +33,9 @@ class Source {
 
   async rest(): Promise<MapChange[]> {
     this.watcher.end();
-    return Array.fromAsync(this.watcher);
+    const rest: MapChange[] = [];
+    for await (const change of this.watcher) rest.push(change);
+    return rest;
   }
 
   #offer(change: MapChange): void {

@@ -63,7 +63,7 @@ local function publish_reset(kind)
   map.count = 0
   map.previous = false
   publish_change(kind, '0', '')
-  redis.call('HSET', meta, 'resetRevision', map.revision)
+  redis.call('HSET', meta, 'resetRevision', map.revision, 'resetCause', kind)
 end
 
 local function expire_entries()

@@ -17,6 +17,6 @@ if map.generation == '' then begin_change() end
 redis.call('HSET', meta, 'state', 'destroyed')
 redis.call('HDEL', meta, 'expiresAtMs', 'ttlMs', 'ttlMode')
 map.expires_at = 0
-publish_reset('destroy')
+publish_reset('destroyed')
 redis.call('PEXPIRE', meta, AFTERLIFE_MS)
 return finish(1, nil)
