@@ -45,7 +45,12 @@ export const pendingNoun: Noun<PendingSnapshot> = {
   columns: [
     { header: 'ID', value: pending => pending.id },
     { header: 'CONSUMER', value: pending => pending.consumer },
-    { header: 'IDLE', value: pending => pending.idleMs, text: pending => formatDuration(pending.idleMs), align: 'right' },
+    {
+      header: 'IDLE',
+      value: pending => pending.idleMs,
+      text: pending => formatDuration(pending.idleMs),
+      align: 'right',
+    },
     { header: 'DELIVERIES', value: pending => pending.deliveryCount, align: 'right' },
   ],
 };

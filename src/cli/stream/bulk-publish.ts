@@ -1,0 +1,96 @@
+/**
+ * Publishes events as they are read, many in flight, and says what became of each: ids on stdout in the order of the
+ * input, failures on stderr. Events that are in the stream stay there whoever stops reading the ids.
+ */
+import type { EventStream } from '../../engine/index.ts';
+import { publishedNoun } from '../../present/nouns/events.ts';
+import { type BulkSum, type Outcome, runBulk } from '../bulk.ts';
+import { OutputClosedError } from '../errors.ts';
+import type { Output } from '../output.ts';
+import { ByteCredits } from './byte-credits.ts';
+import type { EventInput } from './event-input.ts';
+import { LineBatch } from './line-batch.ts';
+
+export interface BulkPublishOptions {
+  perSecond: number | undefined;
+  continueOnError: boolean;
+  stop: AbortController;
+}
+
+/** Events sent and not yet told of: enough to fill the socket; more was measured not to help. */
+const IN_FLIGHT = 500;
+const IN_FLIGHT_BYTES = 16 * 1024 * 1024;
+/** Further failures are only counted. */
+const TOLD_FAILURES = 10;
+
+export async function publishAll(
+  stream: EventStream,
+  inputs: AsyncIterable<EventInput>,
+  output: Output,
+  options: BulkPublishOptions,
+): Promise<BulkSum> {
+  const credits = new ByteCredits(IN_FLIGHT_BYTES);
+  const report = new PublishReport(stream.name, output);
+  const sum = await runBulk(credits.admit(inputs), {
+    ...options,
+    inFlight: IN_FLIGHT,
+    act: async ({ event, payload, topic, headers, error, sizeBytes }) => {
+      try {
+        if (error) throw error;
+        return await stream.publish(event, payload, { topic, headers });
+      } finally {
+        credits.give(sizeBytes);
+      }
+    },
+    report: outcome => report.tell(outcome),
+  });
+  await report.end();
+  return sum;
+}
+
+class PublishReport {
+  readonly #stream: string;
+  readonly #output: Output;
+  readonly #lines: LineBatch;
+  readonly #records: ReturnType<Output['stream']> | undefined;
+  #failedCount = 0;
+
+  constructor(stream: string, output: Output) {
+    this.#stream = stream;
+    this.#output = output;
+    this.#lines = new LineBatch(output.stdout);
+    const { format } = output.looks;
+    const plain = format === 'table' || format === 'wide' || format === 'name' || format === 'raw';
+    this.#records = plain ? undefined : output.stream(publishedNoun as never);
+  }
+
+  async tell(outcome: Outcome<EventInput, string>): Promise<void> {
+    const { line, event } = outcome.input;
+    if (!outcome.done) return this.#tellFailure(line, outcome.error);
+    if (this.#output.looks.quiet) return;
+    const row = { id: outcome.result, stream: this.#stream, event };
+    await untilClosed(
+      this.#records ? this.#records.write('published', { line, ...row }) : this.#lines.add(outcome.result),
+    );
+  }
+
+  async end(): Promise<void> {
+    await untilClosed(this.#lines.flush());
+    const untold = this.#failedCount - TOLD_FAILURES;
+    if (untold > 0) await this.#output.warn(`${untold} more failed`);
+  }
+
+  async #tellFailure(line: number, error: unknown): Promise<void> {
+    if (this.#failedCount++ >= TOLD_FAILURES) return;
+    await this.#output.warn(`line ${line}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** That nobody reads the ids is no reason to leave events out. */
+async function untilClosed(writing: Promise<void>): Promise<void> {
+  try {
+    await writing;
+  } catch (error) {
+    if (!(error instanceof OutputClosedError)) throw error;
+  }
+}

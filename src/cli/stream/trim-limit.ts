@@ -1,0 +1,29 @@
+/** What `stream trim` removes, from the flags that say so, and in words. */
+import { OptionError, type RedisLink, redisTimeMs, type TrimLimit } from '../../engine/index.ts';
+import { formatTime } from '../../present/human.ts';
+import { type Moment, parseMoment } from './moment.ts';
+
+export type Cut = { maxLength: number } | { before: Moment };
+
+export interface TrimPlan {
+  limit: TrimLimit;
+  /** `the oldest 4000 events`. */
+  words: string;
+}
+
+/** @throws OptionError when the flags say nothing, or no time. */
+export function cutFrom(flags: { maxLength: number | undefined; before: string | undefined }): Cut {
+  if (flags.before !== undefined) return { before: parseMoment(flags.before) };
+  if (flags.maxLength !== undefined) return { maxLength: flags.maxLength };
+  throw new OptionError('nothing says what to remove', { hint: 'Add --max-length 10000 or --before 7d.' });
+}
+
+/** `length` is that of the stream now. */
+export async function planTrim(link: RedisLink, cut: Cut, length: number): Promise<TrimPlan> {
+  if ('maxLength' in cut) return { limit: cut, words: `the oldest ${Math.max(0, length - cut.maxLength)} events` };
+  const { before } = cut;
+  if ('id' in before) return { limit: { beforeId: before.id }, words: `the events before ${before.id}` };
+  // Ids carry the time of Redis; this machine may think it is another.
+  const atMs = 'atMs' in before ? before.atMs : Math.max(0, (await redisTimeMs(link.commands)) - before.agoMs);
+  return { limit: { beforeId: `${atMs}-0` }, words: `the events before ${formatTime(atMs)}` };
+}

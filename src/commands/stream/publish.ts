@@ -1,0 +1,111 @@
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { PartlyFailedError, UsageError } from '../../cli/errors.ts';
+import { changeFlags, text } from '../../cli/flags.ts';
+import { rateFlag } from '../../cli/job/flags.ts';
+import { payloadOf } from '../../cli/stdin.ts';
+import { publishAll } from '../../cli/stream/bulk-publish.ts';
+import { type EventDefaults, type EventInput, readJsonEvents, readLineEvents } from '../../cli/stream/event-input.ts';
+import { parseHeaders } from '../../cli/stream/headers.ts';
+import { EventStream } from '../../engine/index.ts';
+import { publishedNoun } from '../../present/nouns/events.ts';
+
+export default class StreamPublish extends BaseCommand<typeof StreamPublish> {
+  static override summary = 'Publish an event, or one for each line of standard input';
+  static override description = `Writes the id of each event to stdout; --quiet writes none.
+The payload is a text, or - for standard input: all of it as one payload, with --lines one event a line, bytes as they are, with --ndjson one JSON object a line: {"event", "topic", "headers", "payload"}, where only the payload is needed, a string or any JSON value. What "stream tail -o ndjson" writes can be published again.
+Ends with 9 when some events were published and some failed. Whether one without an answer from Redis is in the stream is not known; it is never sent again by itself.`;
+  static override examples = [
+    `<%= config.bin %> stream publish orders created '{"order": 17}' --topic eu.web`,
+    '<%= config.bin %> stream publish files uploaded - < picture.png',
+    '<%= config.bin %> stream publish packages log - --lines < /var/log/dpkg.log',
+    `echo '{"event": "paid", "payload": {"order": 17}}' | <%= config.bin %> stream publish orders created - --ndjson --rate 50/s`,
+  ];
+  static override impact = 'write' as const;
+  static override args = {
+    stream: text({ required: true, description: 'Name of the stream; made if it does not exist' }),
+    event: text({ required: true, description: 'Name of the event' }),
+    payload: text({ description: "Payload, '' for none, or - for standard input" }),
+  };
+  static override flags = {
+    topic: Flags.string({ helpValue: 'TOPIC', description: 'Topic, by which sinks and readers choose' }),
+    header: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'KEY=VALUE',
+      description: 'Header of the event; may be given several times',
+    }),
+    'if-exists': Flags.boolean({ description: 'Fail if the stream does not exist' }),
+    lines: Flags.boolean({ description: 'One event for each line of standard input', exclusive: ['ndjson'] }),
+    ndjson: Flags.boolean({ description: 'One event for each JSON object, a line each, of standard input' }),
+    rate: rateFlag({ description: 'Events a second at most, with --lines or --ndjson' }),
+    'continue-on-error': Flags.boolean({ description: 'Go on with the next line when one fails' }),
+    ...changeFlags,
+  };
+
+  async run(): Promise<void> {
+    const { stream, event, payload } = this.args;
+    const defaults = { event, topic: this.flags.topic, headers: parseHeaders(this.flags.header) };
+    if (this.flags.lines || this.flags.ndjson) return this.#publishMany(defaults);
+    this.#checkSingle();
+    if (await this.planned(`publish "${event}" to stream "${stream}"`)) return;
+    const bytes = await payloadOf(payload);
+    const id = await (await this.#open()).publish(event, bytes, defaults);
+    if (this.flags.quiet) return;
+    if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream, event });
+    else await this.output.line(id);
+    await this.output.note(`published "${event}" to stream "${stream}"`);
+  }
+
+  async #publishMany(defaults: EventDefaults): Promise<void> {
+    const { stream, payload } = this.args;
+    if (payload !== '-') throw new UsageError('--lines and --ndjson read standard input: give - as the payload');
+    const stop = new AbortController();
+    this.untilInterrupted();
+    this.interrupted.addEventListener('abort', () => stop.abort(), { once: true });
+    const read = this.flags.lines ? readLineEvents : readJsonEvents;
+    const inputs = read(process.stdin, defaults, stop.signal);
+    if (this.flags['dry-run']) return this.#plan(inputs);
+    const startMs = performance.now();
+    const sum = await publishAll(await this.#open(), inputs, this.output, {
+      perSecond: this.flags.rate,
+      continueOnError: this.flags['continue-on-error'] === true,
+      stop,
+    });
+    const tookMs = Math.max(1, Math.round(performance.now() - startMs));
+    await this.output.note(`published ${sum.doneCount} events to stream "${stream}" in ${tookMs} ms`);
+    if (sum.failedCount === 0) return;
+    if (sum.doneCount === 0 && sum.failedCount === 1) throw sum.firstError;
+    throw new PartlyFailedError(sum.failedCount, sum.doneCount + sum.failedCount, {
+      cause: sum.firstError,
+      hint: this.flags['continue-on-error']
+        ? 'Each failure is told above.'
+        : 'It ended at the first failure; what was read before it is in the stream. --continue-on-error goes on.',
+    });
+  }
+
+  /** Reads everything without sending anything. */
+  async #plan(inputs: AsyncIterable<EventInput>): Promise<void> {
+    let count = 0;
+    for await (const { error, line } of inputs) {
+      if (error) throw new UsageError(`line ${line}: ${error.message}`, { hint: error.hint ?? '' });
+      count++;
+    }
+    await this.planned(`publish ${count} events to stream "${this.args.stream}"`);
+  }
+
+  #checkSingle(): void {
+    for (const name of ['rate', 'continue-on-error'] as const) {
+      if (this.flags[name]) throw new UsageError(`--${name} is for many events: add --lines or --ndjson`);
+    }
+    if (this.args.payload !== undefined) return;
+    throw new UsageError('no payload given', {
+      hint: "Give a text, '' for an empty payload, or - to read standard input.",
+      suggestions: [[`ponos stream publish STREAM EVENT '{"order": 17}'`, 'publish a text']],
+    });
+  }
+
+  async #open(): Promise<EventStream> {
+    return EventStream.open(await this.connect(), this.args.stream, { create: !this.flags['if-exists'] });
+  }
+}

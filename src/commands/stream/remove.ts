@@ -1,0 +1,28 @@
+import { BaseCommand } from '../../cli/base-command.ts';
+import { changeFlags, text } from '../../cli/flags.ts';
+import { removeStream, showStream } from '../../engine/index.ts';
+
+export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
+  static override summary = 'Remove a stream with its events, its sinks and their dead letters';
+  static override description =
+    'Whoever publishes to it or reads it learns that it was removed on purpose. Asks first; --yes answers.';
+  static override examples = [
+    '<%= config.bin %> stream remove orders --dry-run',
+    '<%= config.bin %> stream remove orders --yes',
+  ];
+  static override aliases = ['stream:rm'];
+  static override impact = 'destroy' as const;
+  static override args = { stream: text({ required: true, description: 'Name of the stream' }) };
+  static override flags = { ...changeFlags };
+
+  async run(): Promise<void> {
+    const link = await this.connect();
+    const { stream } = this.args;
+    const { length, sinkCount, deadCount } = await showStream(link, stream);
+    const what = `stream "${stream}" with ${length} events, ${sinkCount} sinks and ${deadCount} dead letters`;
+    if (await this.planned(`remove ${what}`)) return;
+    await this.confirm(`Remove ${what}`);
+    await removeStream(link, stream);
+    await this.output.note(`removed ${what}`);
+  }
+}
