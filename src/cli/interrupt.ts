@@ -75,8 +75,11 @@ export class Interrupt {
   }
 
   #endAfter(limitMs: number, act: () => Promise<void> | void, code: number): void {
-    const end = () => this.#exit(code);
-    setTimeout(end, limitMs).unref();
+    const end = () => {
+      clearTimeout(timer);
+      this.#exit(code);
+    };
+    const timer = setTimeout(end, limitMs);
     Promise.resolve().then(act).then(end, end);
   }
 }

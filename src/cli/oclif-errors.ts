@@ -5,6 +5,7 @@
 import type { Command } from '@oclif/core/command';
 import { PonosError } from '../engine/index.ts';
 import { UsageError } from './errors.ts';
+import { globalFlags } from './flags.ts';
 import { nearest } from './suggest.ts';
 
 interface ParseFailure extends Error {
@@ -12,7 +13,7 @@ interface ParseFailure extends Error {
   flags?: string[];
 }
 
-type CommandShape = Pick<Command.Class, 'flags' | 'baseFlags' | 'args'>;
+type CommandShape = Pick<Command.Class, 'flags' | 'args'>;
 
 /** A UsageError when `error` is one of oclif's parser; else `error` itself. */
 export function fromOclifError(error: unknown, command: CommandShape): unknown {
@@ -41,13 +42,13 @@ export function fromOclifError(error: unknown, command: CommandShape): unknown {
 
 function unknownFlags(flags: string[], command: CommandShape): UsageError {
   const names = flags.map(flag => flag.split('=')[0] as string);
-  const known = Object.keys({ ...command.baseFlags, ...command.flags }).map(name => `--${name}`);
-  const suggestions = names.flatMap(name => (name.startsWith('--') ? nearest(name, known, 2) : []));
+  const known = Object.keys({ ...globalFlags, ...command.flags });
+  const suggestions = names.flatMap(name => (name.startsWith('--') ? nearest(name.slice(2), known, 2) : []));
   return new UsageError(`unknown flag ${names.join(', ')}`, {
     code: 'UNKNOWN_FLAG',
     hint:
       suggestions.length > 0
-        ? `Did you mean ${suggestions.join(' or ')}?`
+        ? `Did you mean ${suggestions.map(name => `--${name}`).join(' or ')}?`
         : 'To give a text that starts with "-", put -- before it.',
   });
 }
@@ -83,6 +84,7 @@ function stripHelp(message: string): string {
   return message
     .replace(/\nSee more help with --help[\s\S]*$/, '')
     .replace(/^Parsing (--[\w-]+)\s+/, '$1: ')
+    .replace(/ but received: [\s\S]*$/, '')
     .replace(/\s*\n\s*/g, ' ');
 }
 

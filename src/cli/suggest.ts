@@ -3,13 +3,28 @@
 /** At most `count` of `known`, nearest first; none that is too far off to have been meant. */
 export function nearest(word: string, known: readonly string[], count = 3): string[] {
   return known
-    .map(candidate => ({ candidate, distance: candidate.startsWith(word) ? 1 : editDistance(word, candidate) }))
-    .filter(
-      ({ candidate, distance }) => distance <= Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3)),
-    )
+    .map(candidate => ({ candidate, distance: distanceTo(word, candidate) }))
+    .filter(({ distance }) => distance < Number.POSITIVE_INFINITY)
     .sort((a, b) => a.distance - b.distance || a.candidate.localeCompare(b.candidate))
     .slice(0, count)
     .map(({ candidate }) => candidate);
+}
+
+/** A word may also be the mistyped beginning of a longer one. */
+function distanceTo(word: string, candidate: string): number {
+  if (candidate.startsWith(word)) return 1;
+  const whole = editDistance(word, candidate);
+  if (whole <= tolerance(Math.max(word.length, candidate.length))) return whole;
+  if (candidate.length <= word.length) return Number.POSITIVE_INFINITY;
+  const beginning = Math.min(
+    ...[-1, 0, 1].map(more => editDistance(word, candidate.slice(0, Math.max(0, word.length + more)))),
+  );
+  return beginning <= tolerance(word.length) ? beginning + 1 : Number.POSITIVE_INFINITY;
+}
+
+/** Mistakes that a word of this length may hold. */
+function tolerance(length: number): number {
+  return Math.max(1, Math.floor(length / 3));
 }
 
 /** Optimal string alignment: insertions, deletions, substitutions, and swaps of neighbours. */
