@@ -90,6 +90,9 @@ type Reply =
 // biome-ignore lint/suspicious/noExplicitAny: a script takes more arguments than all have in common
 type WriteScript = Script<ScriptKeys, any, Reply>;
 
+/** Scripts that never begin a map. */
+const REMOVING: ReadonlySet<WriteScript> = new Set<WriteScript>([deleteScript, resetScript, destroyScript]);
+
 /** The writes of a map. Each is one script, done at most once, and repeated when its reply is lost. */
 export abstract class MapWriter {
   readonly name: string;
@@ -100,7 +103,6 @@ export abstract class MapWriter {
   /** Generation this client knows: what it may not bring back when it is destroyed. */
   #known = '';
   #registered: Promise<void> | undefined;
-  #registeredGeneration = '';
 
   protected constructor(link: RedisLink, name: string, options: OptionValues<typeof mapOptions>) {
     this.link = link;
@@ -222,8 +224,8 @@ export abstract class MapWriter {
   /** Removes the map. Clients that knew it cannot write to it any more; one that is opened later begins a new one. */
   async destroy(): Promise<MapWrite> {
     const done = await this.#write('destroy', undefined, destroyScript, {});
-    await this.link.registry.remove('maps', this.name);
     this.#registered = undefined;
+    await this.link.registry.remove('maps', this.name);
     return written(done);
   }
 
@@ -266,18 +268,19 @@ export abstract class MapWriter {
     args: Record<string, Argument | readonly Argument[]>,
   ): Promise<Done> {
     const label = `${what} in map "${this.name}"`;
+    let begun = '';
     const reply = await this.#operations.run(label, async operation => {
-      // First, so that a map is never unlisted.
-      await this.#register();
+      begun = `${operation.lane}.${operation.sequence}`;
+      // First, so that a map is never unlisted for longer than a crash takes.
+      if (!REMOVING.has(script)) await this.#register();
       return this.#send(script, operation, args);
     });
     if (!isDone(reply)) throw this.#refusal(reply, key);
-    const { generation } = reply;
-    if (generation !== '') this.#known = generation;
-    // Another generation than the one registered: Redis lost everything meanwhile, the list of maps too.
-    const lost = this.#registeredGeneration !== '' && generation !== this.#registeredGeneration;
-    this.#registeredGeneration = generation;
-    if (lost && script !== destroyScript) {
+    if (reply.generation === '') return reply;
+    // Begun by this write, or begun anew since the last: somebody may have taken it off the list meanwhile.
+    const again = reply.generation === begun || (this.#known !== '' && reply.generation !== this.#known);
+    this.#known = reply.generation;
+    if (again && !REMOVING.has(script)) {
       this.#registered = undefined;
       await this.#register();
     }

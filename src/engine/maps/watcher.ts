@@ -1,5 +1,5 @@
 /**
- * The changes one consumer has not taken yet. While it keeps up it gets each of them. When it is slow they are coalesced: of a
+ * The changes one consumer has not taken yet. While few wait it gets each of them. When it is slow they are coalesced: of a
  * key its last delete and the last set after it; of all that a reset ended, only the deletes. So the consumer ends in the true
  * state, sees every key's last change, and no delete and no reset is dropped.
  *
@@ -33,6 +33,8 @@ interface Consumer {
 }
 
 const KINDS: readonly MapChangeKind[] = ['set', 'delete', 'reset'];
+/** Changes that may wait before they are coalesced. */
+const EXACT_COUNT = 100;
 /** Changes that may wait beyond twice the entries present. */
 const SLACK_COUNT = 10_000;
 const RESET_SLOT = 'reset';
@@ -41,14 +43,17 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
   readonly #filter: WatchFilter;
   readonly #map: WatchedMap;
   readonly #onEnd: (watcher: Watcher) => void;
-  /** In order of revision. A slot names a kind and a key. */
+  readonly #exactCount: number;
+  /** All that happened, while it is not much. Empty as long as anything waits coalesced. */
+  #exact: MapChange[] = [];
+  /** Coalesced, in order of revision. A slot names a kind and a key. */
   readonly #waiting = new Map<string, MapChange>();
   #consumer: Consumer | undefined;
   #ended = false;
   #error: unknown;
 
   /** @throws ArgumentError on a kind there is not. */
-  constructor(map: WatchedMap, filter: WatchFilter, onEnd: (watcher: Watcher) => void) {
+  constructor(map: WatchedMap, filter: WatchFilter, onEnd: (watcher: Watcher) => void, exactCount = EXACT_COUNT) {
     for (const kind of filter.kinds ?? []) {
       if (!KINDS.includes(kind)) {
         throw new ArgumentError(`"${kind}" is no kind of change`, { hint: `Kinds are ${KINDS.join(', ')}.` });
@@ -57,12 +62,13 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
     this.#filter = filter;
     this.#map = map;
     this.#onEnd = onEnd;
+    this.#exactCount = exactCount;
     if (filter.current) this.#offerPresent();
   }
 
   /** Number of changes that wait for the consumer. */
   get waitingCount(): number {
-    return this.#waiting.size;
+    return this.#exact.length + this.#waiting.size;
   }
 
   offer(change: MapChange): void {
@@ -73,7 +79,12 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
       resolve({ value: change, done: false });
       return;
     }
-    this.#enqueue(change);
+    if (this.#waiting.size === 0) {
+      this.#exact.push(change);
+      if (this.#exact.length <= this.#exactCount) return;
+      for (const each of this.#exact) this.#enqueue(each);
+      this.#exact = [];
+    } else this.#enqueue(change);
     if (this.#waiting.size > 2 * this.#map.entries.size + SLACK_COUNT) this.#startOver();
   }
 
@@ -92,6 +103,8 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
   }
 
   next(): Promise<IteratorResult<MapChange, undefined>> {
+    const exact = this.#exact.shift();
+    if (exact) return Promise.resolve({ value: exact, done: false });
     for (const [slot, value] of this.#waiting) {
       this.#waiting.delete(slot);
       return Promise.resolve({ value, done: false });
@@ -108,6 +121,7 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
   }
 
   return(): Promise<IteratorResult<MapChange, undefined>> {
+    this.#exact = [];
     this.#waiting.clear();
     this.end();
     return Promise.resolve({ value: undefined, done: true });
