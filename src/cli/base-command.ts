@@ -1,6 +1,6 @@
 /**
  * What every command stands on: its flags and settings, its output, its link to Redis, confirmations, signals, and how
- * failures are told. A command parses, calls one engine function and presents; see the guide in docs/architecture.md.
+ * failures are told. A command parses, calls one engine function and presents; see src/commands/map for a whole noun.
  */
 
 import type { Interfaces } from '@oclif/core';

@@ -63,16 +63,17 @@ export async function startDevServer(options: DevServerOptions): Promise<Started
     const program = findProgram(options.path);
     const port = await choosePort(options.port, readDevState(options.stateFolder)?.port);
     const child = launch(program, port, folder);
-    const state: DevServerState = {
-      pid: child.pid as number,
-      port,
-      url: `redis://127.0.0.1:${port}`,
-      processStart: processStart(child.pid as number),
-      startedAtMs: Date.now(),
-      program,
-    };
-    await untilAnswers(state, child, folder);
+    const pid = await pidOf(child, program);
+    const url = `redis://127.0.0.1:${port}`;
+    const state = { pid, port, url, processStart: processStart(pid), startedAtMs: Date.now(), program };
+    // Before it answers, so that one whose start is interrupted can still be found and stopped.
     writeState(options.stateFolder, state);
+    try {
+      await untilAnswers(state, child, folder);
+    } catch (error) {
+      rmSync(devStateFile(options.stateFolder), { force: true });
+      throw error;
+    }
     return { ...state, started: true };
   } finally {
     unlock();
@@ -142,6 +143,12 @@ function launch(program: string, port: number, folder: string): ChildProcess {
   );
 }
 
+async function pidOf(child: ChildProcess, program: string): Promise<number> {
+  if (child.pid !== undefined) return child.pid;
+  const cause = await new Promise<Error>(resolve => child.once('error', resolve));
+  throw new RedisUnavailableError(`${program} cannot be started: ${cause.message}`, { cause, hint: installHint() });
+}
+
 async function choosePort(wanted: number | undefined, last: number | undefined): Promise<number> {
   if (wanted !== undefined) {
     if (await isFree(wanted)) return wanted;
@@ -171,9 +178,6 @@ function listenOn(port: number): Promise<number | undefined> {
 
 async function untilAnswers(state: DevServerState, child: ChildProcess, folder: string): Promise<void> {
   let ended: string | undefined;
-  child.once('error', error => {
-    ended = error.message;
-  });
   child.once('exit', code => {
     ended = `it ended with code ${code}`;
   });

@@ -7,6 +7,7 @@ import { until } from './until.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const executable = join(root, 'bin', 'run.js');
+const compiled = join(tmpdir(), 'ponos-test-cache');
 
 export interface CliOptions {
   /** Added to a clean environment; undefined removes. */
@@ -112,6 +113,8 @@ export function startPonos(args: readonly string[], options: CliOptions = {}): R
   const env: Record<string, string | undefined> = {
     PATH: process.env.PATH,
     HOME: home,
+    // Compiled code is the same for all of them, and saves each a third of its start.
+    XDG_CACHE_HOME: compiled,
     LANG: 'C.UTF-8',
     ...options.env,
   };
