@@ -118,6 +118,7 @@ export class DashboardStore {
 
   /** The presses of one piece of input. Keys that act count only when pressed alone. */
   press(keys: readonly string[]): void {
+    this.#source.attend();
     const isTyping = ['filter', 'palette', 'prompt'].includes(this.#ui.mode.kind);
     if (keys.length > 1 && isTyping && keys.every(key => [...key].length === 1)) this.paste(keys.join(''));
     else if (keys.length <= MOST_TYPED) this.#pressEach(keys);

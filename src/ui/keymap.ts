@@ -12,6 +12,7 @@ export type Command =
   | {
       do:
         | 'open'
+        | 'tail'
         | 'back'
         | 'quit'
         | 'leave'
@@ -44,8 +45,9 @@ export interface Binding {
   acts?: true;
 }
 
+const TAILED: readonly ViewId[] = ['overview', 'streams', 'sinks'];
 const SORTED: readonly ViewId[] = ['nodes', 'workers', 'jobs', 'streams', 'sinks', 'pending', 'maps', 'entries'];
-const LISTED: readonly ViewId[] = ['overview', ...SORTED, 'events'];
+const LISTED: readonly ViewId[] = ['overview', ...SORTED, 'tail', 'events'];
 const OPENED: readonly ViewId[] = [
   'overview',
   'nodes',
@@ -130,6 +132,7 @@ export const bindings: readonly Binding[] = [
     views: ['entries', 'value'],
     acts: true,
   },
+  { keys: ['t'], command: { do: 'tail' }, group: 'LOOK', help: 'the newest events', footer: 'tail', views: TAILED },
   {
     keys: ['/'],
     command: { do: 'filter' },

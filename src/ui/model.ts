@@ -1,6 +1,7 @@
 /** The engine's types the views draw, in one place. Types only: the views reach no engine code. */
 export type {
   Blob,
+  EventSnapshot,
   Finding,
   FleetConnection,
   FleetFocus,

@@ -8,6 +8,8 @@ export interface FleetSource {
   subscribe(listener: () => void): () => void;
   /** Says what is on screen: only that is read often, and only of that are details read. */
   setFocus(focus: FleetFocus): void;
+  /** Somebody pressed a key: more may be read for a while. */
+  attend(): void;
   /** Reads what is on screen now. */
   refresh(): void;
   setPaused(paused: boolean): void;

@@ -89,6 +89,10 @@ function carryOut(ui: Ui, command: Command, context: Context): Step {
       return only(beginAct(ui, command.key, context));
     case 'open':
       return only(open(ui, context));
+    case 'tail': {
+      const tail = selectedItem(ui, context)?.tail;
+      return only(tail ? push(ui, tail) : flash(ui, 'only a stream has events to tail', 'muted', context.nowMs));
+    }
     case 'back':
       return only(back(ui));
     case 'leave':

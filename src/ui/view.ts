@@ -14,6 +14,7 @@ export type ViewId =
   | 'streams'
   | 'sinks'
   | 'pending'
+  | 'tail'
   | 'maps'
   | 'entries'
   | 'value'
@@ -63,6 +64,8 @@ export interface Item {
   name: string;
   /** Where enter goes. */
   open?: Location;
+  /** Where `t` goes: its newest events. */
+  tail?: Location;
   /** The command line that shows the same. */
   command: string;
   offers: readonly Offer[];

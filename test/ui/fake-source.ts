@@ -35,6 +35,8 @@ export class SettableSource implements FleetSource {
     this.focuses.push(focus);
   }
 
+  attend(): void {}
+
   refresh(): void {
     this.refreshes++;
   }

@@ -197,6 +197,7 @@ export const fleet: FleetSnapshot = {
       expiresAtMs: NOW_MS + 90_000,
     },
   ],
+  staleWorkers: workers.filter(({ state }) => state === 'STALE'),
   workers: new Map([
     ['video', workers],
     ['billing', [worker('b-1', { pool: 'billing' })]],
@@ -265,6 +266,21 @@ export const fleet: FleetSnapshot = {
       { key: 'cpu0', value: { encoding: 'utf8', data: '{"count":120,"mean":0.31}', sizeBytes: 25 } },
       { key: 'eth0', value: { encoding: 'utf8', data: 'plain', sizeBytes: 5 } },
       { key: 'raw', value: { encoding: 'base64', data: 'AAECA/8=', sizeBytes: 5 } },
+    ],
+  },
+  tail: {
+    stream: 'readings',
+    rows: [
+      {
+        id: '1763900100000-0',
+        stream: 'readings',
+        atMs: NOW_MS - 400,
+        name: 'reading',
+        topic: 'cpu',
+        headers: [],
+        payload: { encoding: 'utf8', data: '{"cpu":0.31}', sizeBytes: 12 },
+        malformed: null,
+      },
     ],
   },
   events: {

@@ -29,6 +29,7 @@ const deeper: Location[] = [
   { view: 'job', pool: 'video', key: 'tenant-0/transcode-00000' },
   { view: 'sinks', stream: 'readings' },
   { view: 'pending', stream: 'readings', sink: 'fold' },
+  { view: 'tail', stream: 'readings' },
   { view: 'entries', map: 'totals' },
   { view: 'value', map: 'totals', key: 'cpu0' },
   { view: 'value', map: 'totals', key: 'raw' },

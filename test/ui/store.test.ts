@@ -133,6 +133,8 @@ describe('what is looked at', () => {
     expect(source.focuses.map(focus => focus.view)).toEqual(['overview', 'jobs', 'job']);
     press('esc', '5', 'enter', 'enter', 'q');
     expect(source.focuses.map(focus => focus.view).slice(3)).toEqual(['jobs', 'streams', 'sinks', 'pending', 'sinks']);
+    press('t');
+    expect(source.focuses.at(-1)?.view).toBe('tail');
   });
 });
 

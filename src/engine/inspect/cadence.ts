@@ -10,7 +10,6 @@ export interface Duty {
 }
 
 export interface CadenceOptions {
-  commandsPerSecond: number;
   /** Commands that may be spent at once after a quiet time. */
   burst: number;
   /** Largest debt that is remembered: bounds how long one costly reading delays the next. */
@@ -23,13 +22,21 @@ const GUESSED_COST = 5;
 export class Cadence {
   readonly #options: CadenceOptions;
   readonly #lastMs = new Map<string, number>();
+  #perSecond: number;
   #budget: number;
   #filledMs: number;
 
-  constructor(options: CadenceOptions, nowMs: number) {
+  constructor(options: CadenceOptions, perSecond: number, nowMs: number) {
     this.#options = options;
+    this.#perSecond = perSecond;
     this.#budget = options.burst;
     this.#filledMs = nowMs;
+  }
+
+  /** Changes how many commands a second are allowed from now on. */
+  allow(perSecond: number, nowMs: number): void {
+    this.#fill(nowMs);
+    this.#perSecond = perSecond;
   }
 
   /** The duties to run now, most overdue first. */
@@ -72,7 +79,7 @@ export class Cadence {
   /** Time until something is due and may be paid for. */
   waitMs(duties: readonly Duty[], nowMs: number): number {
     this.#fill(nowMs);
-    const debtMs = this.#budget > 0 ? 0 : ((1 - this.#budget) / this.#options.commandsPerSecond) * 1000;
+    const debtMs = this.#budget > 0 ? 0 : ((1 - this.#budget) / this.#perSecond) * 1000;
     const dueMs = Math.min(...duties.map(duty => duty.everyMs - this.#elapsed(duty.name, nowMs)));
     return Math.max(0, debtMs, Number.isFinite(dueMs) ? dueMs : 0);
   }
@@ -83,8 +90,8 @@ export class Cadence {
   }
 
   #fill(nowMs: number): void {
-    const { burst, commandsPerSecond } = this.#options;
-    this.#budget = Math.min(burst, this.#budget + ((nowMs - this.#filledMs) / 1000) * commandsPerSecond);
+    const gained = ((nowMs - this.#filledMs) / 1000) * this.#perSecond;
+    this.#budget = Math.min(this.#options.burst, this.#budget + gained);
     this.#filledMs = nowMs;
   }
 }

@@ -7,7 +7,6 @@ const EVERY_MS = {
   pools: { onScreen: 1_000, beside: 5_000 },
   streams: { onScreen: 1_000, beside: 10_000 },
   maps: { onScreen: 1_000, beside: 20_000 },
-  workers: { onScreen: 1_000, beside: 10_000 },
 } as const;
 const DETAIL_MS = 2_000;
 
@@ -15,13 +14,12 @@ const DETAIL_MS = 2_000;
  * What an observer of `focus` reads, the part that matters most on screen first. Names are a part, and after a colon
  * what it is a part of.
  */
-export function dutiesOf(focus: FleetFocus, pools: readonly string[], refreshMs: number): Duty[] {
+export function dutiesOf(focus: FleetFocus, refreshMs: number): Duty[] {
   const onScreen = onScreenDuties(focus, refreshMs);
   const seen = new Set(onScreen.map(duty => duty.name));
   const beside: Duty[] = [
     { name: 'pools', everyMs: EVERY_MS.pools.beside },
     { name: 'streams', everyMs: EVERY_MS.streams.beside },
-    ...pools.map(pool => ({ name: `workers:${pool}`, everyMs: EVERY_MS.workers.beside })),
     { name: 'server', everyMs: EVERY_MS.server.beside },
     { name: 'maps', everyMs: EVERY_MS.maps.beside },
   ];
@@ -42,14 +40,15 @@ export function onScreenDuties(focus: FleetFocus, refreshMs: number): Duty[] {
     case 'events':
       return [often(`${focus.view}:${focus.pool}`)];
     case 'jobs':
-      return [often(`keys:${focus.pool}`), often('records'), slower(`workers:${focus.pool}`)];
+      return [often(`jobs:${focus.pool}`)];
     case 'job':
       return [slower('detail')];
     case 'sinks':
       return [often(`sinks:${focus.stream}`)];
     case 'pending':
-      return [slower('pending')];
     case 'entries':
-      return [slower('entries')];
+      return [slower(focus.view)];
+    case 'tail':
+      return [often('tail')];
   }
 }

@@ -25,7 +25,7 @@ export const findingLimits = {
 
 export type FindingFacts = Pick<
   FleetSnapshot,
-  'server' | 'pools' | 'streams' | 'workers' | 'jobs' | 'rates' | 'stalledMs'
+  'server' | 'pools' | 'streams' | 'staleWorkers' | 'workers' | 'jobs' | 'stalledMs'
 >;
 
 /** Critical first, then by code and subject: an order that does not jump. `nowMs` is wall time. */
@@ -33,7 +33,7 @@ export function findProblems(facts: FindingFacts, nowMs: number): Finding[] {
   const findings = [
     ...(facts.server ? serverFindings(facts.server) : []),
     ...(facts.pools ?? []).flatMap(pool => poolFindings(pool, facts.stalledMs.get(pool.name) ?? 0)),
-    ...[...facts.workers.values()].flat().flatMap(workerFindings),
+    ...facts.staleWorkers.map(staleWorkerFinding),
     ...jobFindings(facts, nowMs),
     ...(facts.streams ?? []).flatMap(streamFindings),
   ];
@@ -116,18 +116,15 @@ function poolFindings(pool: PoolSnapshot, stalledMs: number): Finding[] {
   return findings;
 }
 
-function workerFindings(worker: WorkerSnapshot): Finding[] {
-  if (worker.state !== 'STALE') return [];
+function staleWorkerFinding(worker: WorkerSnapshot): Finding {
   const held = worker.jobCount > 0 ? `, ${count(worker.jobCount, 'job')} not running until moved` : '';
-  return [
-    {
-      severity: worker.jobCount > 0 ? 'critical' : 'warning',
-      code: 'STALE_WORKER',
-      subject: { kind: 'worker', name: worker.id, pool: worker.pool },
-      message: `lease over for ${seconds(-worker.leaseLeftMs)}: dead, cut off or blocked${held}`,
-      command: `ponos worker show ${worker.id} --pool ${worker.pool}`,
-    },
-  ];
+  return {
+    severity: worker.jobCount > 0 ? 'critical' : 'warning',
+    code: 'STALE_WORKER',
+    subject: { kind: 'worker', name: worker.id, pool: worker.pool },
+    message: `lease over for ${seconds(-worker.leaseLeftMs)}: dead, cut off or blocked${held}`,
+    command: `ponos worker show ${worker.id} --pool ${worker.pool}`,
+  };
 }
 
 /** Of the pool looked at alone: for others the keys are not read. */

@@ -3,6 +3,7 @@
  * a new snapshot that shares the parts that did not change, so that a reader compares parts by identity.
  */
 import type {
+  EventSnapshot,
   Finding,
   JobDetail,
   JobKey,
@@ -58,7 +59,9 @@ export interface FleetSnapshot {
   pools: readonly PoolSnapshot[] | null;
   streams: readonly StreamSnapshot[] | null;
   maps: readonly MapSnapshot[] | null;
-  /** By pool. */
+  /** Of all pools, those whose lease is over. */
+  staleWorkers: readonly WorkerSnapshot[];
+  /** By pool, of the pools that were looked at. */
   workers: ReadonlyMap<string, readonly WorkerSnapshot[]>;
   nodes: ReadonlyMap<string, readonly NodeSnapshot[]>;
   /** Of the pool looked at. */
@@ -67,6 +70,8 @@ export interface FleetSnapshot {
   sinks: ReadonlyMap<string, readonly SinkSnapshot[]>;
   pending: { stream: string; sink: string; rows: readonly PendingSnapshot[] } | null;
   entries: { map: string; rows: readonly MapEntry[]; truncated: boolean } | null;
+  /** The newest events of one stream, oldest first. */
+  tail: { stream: string; rows: readonly EventSnapshot[] } | null;
   /** The ledger of one pool, oldest first. */
   events: { pool: string; rows: readonly LedgerEntry[] } | null;
   detail: FleetDetail | null;
@@ -85,7 +90,7 @@ export type FleetFocus =
   | { view: 'nodes' | 'workers' | 'events'; pool: string }
   | { view: 'jobs'; pool: string; visible: readonly string[] }
   | { view: 'job'; pool: string; key: string }
-  | { view: 'sinks'; stream: string }
+  | { view: 'sinks' | 'tail'; stream: string }
   | { view: 'pending'; stream: string; sink: string }
   | { view: 'entries'; map: string };
 
@@ -95,12 +100,14 @@ export const EMPTY_FLEET: FleetSnapshot = {
   pools: null,
   streams: null,
   maps: null,
+  staleWorkers: [],
   workers: new Map(),
   nodes: new Map(),
   jobs: null,
   sinks: new Map(),
   pending: null,
   entries: null,
+  tail: null,
   events: null,
   detail: null,
   rates: new Map(),

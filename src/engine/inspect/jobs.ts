@@ -87,7 +87,8 @@ export async function showJob(link: RedisLink, pool: string, key: string): Promi
   throw new NotFoundError('job', key, { hint: `"ponos job list --pool ${pool}" shows those that exist.` });
 }
 
-async function collectKeys(link: RedisLink, reading: PoolReading, filter: JobFilter): Promise<JobKey[]> {
+/** In order. */
+export async function collectKeys(link: RedisLink, reading: PoolReading, filter: JobFilter): Promise<JobKey[]> {
   const { name, members, groups } = reading;
   const keys = link.keys.pool(name);
   const found = new Map<string, string | null>();
@@ -118,7 +119,8 @@ async function* scan(link: RedisLink, command: 'SSCAN' | 'ZSCAN', key: string): 
   }
 }
 
-async function readRecords(
+/** Records of the keys that have one. `nowUs` is the pool's logical clock. */
+export async function readRecords(
   link: RedisLink,
   pool: string,
   keys: readonly string[],

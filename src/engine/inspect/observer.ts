@@ -6,17 +6,16 @@
  */
 import { type Clock, sleep } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { ClosedError, NotFoundError, PonosError } from '../core/errors.ts';
+import { ClosedError, RedisUnavailableError, TimeoutError } from '../core/errors.ts';
 import { type OptionInput, type OptionTable, type OptionValues, resolveOptions } from '../core/options.ts';
 import type { Connection } from '../redis/connection.ts';
+import type { RedisLink } from '../redis/link.ts';
 import { Cadence } from './cadence.ts';
 import { dutiesOf, onScreenDuties } from './duties.ts';
 import { findProblems } from './findings.ts';
 import { EMPTY_FLEET, type FleetFocus, type FleetSnapshot } from './fleet.ts';
-import { JobRecords } from './job-records.ts';
-import { RateBoard } from './rates.ts';
-import type { FleetReader } from './reader.ts';
-import { StallWatch } from './stalls.ts';
+import { PartReader } from './part-reader.ts';
+import { type FleetReader, readerOf } from './reader.ts';
 
 export const fleetObserverOptions = {
   refreshMs: { kind: 'ms', default: 1000, min: 250, max: 60_000, doc: 'Shortest time between two readings of a part.' },
@@ -27,10 +26,19 @@ export const fleetObserverOptions = {
     max: 10_000,
     doc: 'Commands a second on average while nobody presses a key.',
   },
+  attendedCommandsPerSecond: {
+    kind: 'ratio',
+    default: 25,
+    min: 1,
+    max: 10_000,
+    doc: 'Commands a second on average while somebody does.',
+  },
 } as const satisfies OptionTable;
 
 export type FleetObserverOptions = OptionInput<typeof fleetObserverOptions>;
 
+/** How long after a key somebody counts as watching closely. */
+const ATTENTION_MS = 20_000;
 /** Spent at once when a fleet is first looked at, so that the first frame is complete. */
 const BURST_COMMANDS = 60;
 /** Bounds how long one costly reading of a big fleet delays the next: at most this over the budget. */
@@ -39,23 +47,17 @@ const RETRY_MS = { first: 1000, most: 30_000 };
 /** Share of the time that may be spent reading; a slower Redis is asked less often. */
 const BUSY_SHARE = 0.1;
 const SHORTEST_REST_MS = 50;
-const LEDGER_COUNT = 300;
-const PENDING_COUNT = 200;
-const ENTRY_LIMIT = 1000;
 
 /** The part of a link an observer needs besides its readings. */
 export type ObservedConnection = Pick<Connection, 'events' | 'sentCount'>;
 
 export class FleetObserver {
-  readonly #reader: FleetReader;
+  readonly #parts: PartReader;
   readonly #connection: ObservedConnection;
   readonly #clock: Clock;
   readonly #options: OptionValues<typeof fleetObserverOptions>;
   readonly #events = new Emitter<{ change: undefined }>();
   readonly #cadence: Cadence;
-  readonly #rates = new RateBoard();
-  readonly #stalls = new StallWatch();
-  readonly #records = new JobRecords();
   readonly #urgent = new Set<string>();
   #snapshot: FleetSnapshot = EMPTY_FLEET;
   #focus: FleetFocus = { view: 'overview' };
@@ -64,19 +66,28 @@ export class FleetObserver {
   #retryNow = false;
   #readingMs = 0;
   #lastMainMs: number | undefined;
+  #attendedMs = Number.NEGATIVE_INFINITY;
   #wake = new AbortController();
   #running: Promise<void> | undefined;
   #offs: (() => void)[] = [];
 
   constructor(reader: FleetReader, connection: ObservedConnection, clock: Clock, options: FleetObserverOptions = {}) {
-    this.#reader = reader;
+    this.#parts = new PartReader(reader, clock);
     this.#connection = connection;
     this.#clock = clock;
     this.#options = resolveOptions('FleetObserver', fleetObserverOptions, options);
     this.#cadence = new Cadence(
-      { commandsPerSecond: this.#options.commandsPerSecond, burst: BURST_COMMANDS, maxDebt: MAX_DEBT_COMMANDS },
+      { burst: BURST_COMMANDS, maxDebt: MAX_DEBT_COMMANDS },
+      this.#options.commandsPerSecond,
       clock.monotonicMs(),
     );
+  }
+
+  /** Watches the fleet behind a link, which may be read-only and stays the caller's to close. */
+  static watch(link: RedisLink, options?: FleetObserverOptions): FleetObserver {
+    const observer = new FleetObserver(readerOf(link), link.commands, link.clock, options);
+    observer.start();
+    return observer;
   }
 
   /** Begins to read. Legal more than once. */
@@ -102,13 +113,21 @@ export class FleetObserver {
   setFocus(focus: FleetFocus): void {
     const before = new Set(onScreenDuties(this.#focus, this.#options.refreshMs).map(duty => duty.name));
     this.#focus = focus;
-    if (focus.view === 'jobs') this.#records.show(focus.pool, focus.visible);
+    this.#parts.show(focus);
     for (const { name } of onScreenDuties(focus, this.#options.refreshMs)) {
-      const missing = name === 'records' && this.#records.missing(this.#snapshot.jobs).length > 0;
-      if (!before.has(name) || name === 'detail' || missing) this.#urgent.add(name);
+      if (!before.has(name) || name === 'detail') this.#urgent.add(name);
     }
+    if (this.#parts.missesRecords(this.#snapshot.jobs)) this.#urgent.add('records');
     this.#dropWhatIsClosed(focus);
     if (this.#urgent.size > 0 && this.#snapshot.connection.attempts === 0) this.#wake.abort();
+  }
+
+  /** Somebody pressed a key: for a while more is read, and so sooner. */
+  attend(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const wasAway = nowMs - this.#attendedMs > ATTENTION_MS;
+    this.#attendedMs = nowMs;
+    if (wasAway && this.#snapshot.connection.attempts === 0) this.#wake.abort();
   }
 
   /** Reads what is on screen now, also while the next attempt is being put off. */
@@ -142,7 +161,8 @@ export class FleetObserver {
   /** One reading: everything due, sent together. Never throws. */
   async #read(): Promise<void> {
     const startMs = this.#clock.monotonicMs();
-    const duties = this.#duties();
+    const duties = dutiesOf(this.#focus, this.#options.refreshMs);
+    this.#allow(startMs);
     this.#retryNow = false;
     const names = [...new Set([...this.#urgent, ...this.#cadence.due(duties, startMs)])];
     this.#urgent.clear();
@@ -150,11 +170,13 @@ export class FleetObserver {
     const sentBefore = this.#connection.sentCount;
     const changes: Partial<FleetSnapshot> = {};
     const problems = new Map(this.#snapshot.problems);
+    const present = () => ({ ...this.#snapshot, ...changes });
+    const { budget } = this.#cadence;
     let failure: unknown;
     await Promise.all(
       names.map(async name => {
         try {
-          Object.assign(changes, await this.#take(name, changes));
+          Object.assign(changes, await this.#parts.read(name, present, budget));
           problems.delete(name);
         } catch (error) {
           if (isOutage(error)) failure = error;
@@ -171,143 +193,26 @@ export class FleetObserver {
     this.#publish({ ...changes, problems, connection: this.#liveConnection(duties[0]?.name, names) });
   }
 
-  /** `changes` is what the other parts of this reading have given so far. */
-  async #take(name: string, changes: Partial<FleetSnapshot>): Promise<Partial<FleetSnapshot>> {
-    const at = name.indexOf(':');
-    const part = at < 0 ? name : name.slice(0, at);
-    const of = at < 0 ? '' : name.slice(at + 1);
-    switch (part) {
-      case 'server':
-        return { server: await this.#reader.server() };
-      case 'pools':
-        return this.#takePools();
-      case 'streams':
-        return this.#takeStreams();
-      case 'maps':
-        return { maps: await this.#reader.maps() };
-      case 'workers':
-        return this.#takeOf('workers', changes, of, this.#reader.workers(of));
-      case 'nodes':
-        return this.#takeOf('nodes', changes, of, this.#reader.nodes(of));
-      case 'sinks':
-        return this.#takeOf('sinks', changes, of, this.#reader.sinks(of));
-      case 'events':
-        return this.#takeEvents(of);
-      case 'keys':
-        return this.#takeKeys(of);
-      case 'records':
-        return this.#takeRecords();
-      default:
-        return this.#takeOpened();
-    }
-  }
-
-  async #takePools(): Promise<Partial<FleetSnapshot>> {
-    const pools = await this.#reader.pools();
-    const nowMs = this.#clock.monotonicMs();
-    for (const pool of pools) this.#rates.note(`pool:${pool.name}`, pool.startedTotal, nowMs);
-    this.#rates.keepOnly(
-      'pool:',
-      pools.map(pool => pool.name),
-    );
-    return { pools, rates: this.#rates.read(), stalledMs: this.#stalls.note(pools, nowMs) };
-  }
-
-  async #takeStreams(): Promise<Partial<FleetSnapshot>> {
-    const streams = await this.#reader.streams();
-    const nowMs = this.#clock.monotonicMs();
-    for (const stream of streams) this.#rates.note(`stream:${stream.name}`, stream.addedTotal, nowMs);
-    this.#rates.keepOnly(
-      'stream:',
-      streams.map(stream => stream.name),
-    );
-    return { streams, rates: this.#rates.read() };
-  }
-
-  /** A part kept by name: the new rows beside those of the others, or without them when it is gone. */
-  async #takeOf<Part extends 'workers' | 'nodes' | 'sinks'>(
-    part: Part,
-    changes: Partial<FleetSnapshot>,
-    name: string,
-    reading: Promise<readonly unknown[]>,
-  ): Promise<Partial<FleetSnapshot>> {
-    const rows = await orNothing(reading);
-    const next = new Map<string, readonly unknown[]>(changes[part] ?? this.#snapshot[part]);
-    if (rows) next.set(name, rows);
-    else next.delete(name);
-    return { [part]: next };
-  }
-
-  async #takeKeys(pool: string): Promise<Partial<FleetSnapshot>> {
-    const keys = (await orNothing(this.#reader.jobKeys(pool))) ?? [];
-    return this.#focus.view === 'jobs' && this.#focus.pool === pool ? { jobs: this.#records.read(pool, keys) } : {};
-  }
-
-  async #takeEvents(pool: string): Promise<Partial<FleetSnapshot>> {
-    const { events } = this.#snapshot;
-    const known = events?.pool === pool ? events.rows : [];
-    const after = known.at(-1)?.id;
-    const fresh =
-      (await orNothing(
-        this.#reader.ledger(pool, { count: LEDGER_COUNT, ...(after === undefined ? {} : { after }) }),
-      )) ?? [];
-    const seen = new Set(known.map(entry => entry.id));
-    const rows = [...known, ...fresh.filter(entry => !seen.has(entry.id)).sort((a, b) => a.atMs - b.atMs)];
-    return { events: { pool, rows: rows.slice(-LEDGER_COUNT) } };
-  }
-
-  async #takeRecords(): Promise<Partial<FleetSnapshot>> {
-    const { jobs } = this.#snapshot;
-    if (!jobs) return {};
-    const keys = this.#records.choose(jobs, this.#cadence.budget);
-    if (keys.length === 0) return {};
-    const records = (await orNothing(this.#reader.jobs(jobs.pool, keys))) ?? [];
-    return { jobs: this.#records.note(jobs.pool, keys, records, this.#clock.wallMs()) };
-  }
-
-  async #takeOpened(): Promise<Partial<FleetSnapshot>> {
-    const focus = this.#focus;
-    const opened = await this.#readOpened(focus);
-    return this.#focus === focus ? opened : {};
-  }
-
-  async #readOpened(focus: FleetFocus): Promise<Partial<FleetSnapshot>> {
-    switch (focus.view) {
-      case 'job': {
-        const value = (await orNothing(this.#reader.job(focus.pool, focus.key))) ?? null;
-        return { detail: { kind: 'job', pool: focus.pool, key: focus.key, value } };
-      }
-      case 'pending': {
-        const rows = (await orNothing(this.#reader.pending(focus.stream, focus.sink, { count: PENDING_COUNT }))) ?? [];
-        return { pending: { stream: focus.stream, sink: focus.sink, rows } };
-      }
-      case 'entries': {
-        const rows = (await orNothing(this.#reader.entries(focus.map, { limit: ENTRY_LIMIT }))) ?? [];
-        return { entries: { map: focus.map, rows, truncated: rows.length >= ENTRY_LIMIT } };
-      }
-      default:
-        return {};
-    }
-  }
-
   /** What was opened and is not on screen any more is not kept: payloads and values least of all. */
   #dropWhatIsClosed(focus: FleetFocus): void {
-    const { detail, pending, entries, events, jobs } = this.#snapshot;
+    const { detail, pending, entries, tail, events, jobs } = this.#snapshot;
     const kept = {
       detail: focus.view === 'job' && detail?.key === focus.key && detail.pool === focus.pool ? detail : null,
       pending:
         focus.view === 'pending' && pending?.sink === focus.sink && pending.stream === focus.stream ? pending : null,
       entries: focus.view === 'entries' && entries?.map === focus.map ? entries : null,
+      tail: focus.view === 'tail' && tail?.stream === focus.stream ? tail : null,
       events: focus.view === 'events' && events?.pool === focus.pool ? events : null,
       jobs: (focus.view === 'jobs' || focus.view === 'job') && jobs?.pool === focus.pool ? jobs : null,
     };
-    const same = kept.detail === detail && kept.pending === pending && kept.entries === entries;
-    if (!same || kept.events !== events || kept.jobs !== jobs) this.#publish(kept);
+    const parts = Object.keys(kept) as (keyof typeof kept)[];
+    if (parts.some(part => kept[part] !== this.#snapshot[part])) this.#publish(kept);
   }
 
-  #duties() {
-    const pools = (this.#snapshot.pools ?? []).map(pool => pool.name);
-    return dutiesOf(this.#focus, pools, this.#options.refreshMs);
+  #allow(nowMs: number): void {
+    const { commandsPerSecond, attendedCommandsPerSecond } = this.#options;
+    const isAttended = nowMs - this.#attendedMs <= ATTENTION_MS;
+    this.#cadence.allow(isAttended ? Math.max(commandsPerSecond, attendedCommandsPerSecond) : commandsPerSecond, nowMs);
   }
 
   #restMs(): number {
@@ -317,7 +222,13 @@ export class FleetObserver {
     if (attempts > 0) return Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(attempts - 1, 10));
     if (this.#urgent.size > 0) return 0;
     const slowMs = this.#readingMs * (1 / BUSY_SHARE - 1);
-    return Math.max(SHORTEST_REST_MS, slowMs, this.#cadence.waitMs(this.#duties(), this.#clock.monotonicMs()));
+    const nowMs = this.#clock.monotonicMs();
+    this.#allow(nowMs);
+    return Math.max(
+      SHORTEST_REST_MS,
+      slowMs,
+      this.#cadence.waitMs(dutiesOf(this.#focus, this.#options.refreshMs), nowMs),
+    );
   }
 
   #liveConnection(main: string | undefined, names: readonly string[]): FleetSnapshot['connection'] {
@@ -350,16 +261,7 @@ export class FleetObserver {
   }
 }
 
+/** Any other failure is of one part: a key of another type, a command that is not permitted. */
 function isOutage(error: unknown): boolean {
-  return error instanceof ClosedError || (error instanceof PonosError && error.kind === 'environment');
-}
-
-/** What does not exist any more is no failure: it may have been removed while it was looked at. */
-async function orNothing<T>(reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof NotFoundError) return undefined;
-    throw error;
-  }
+  return error instanceof RedisUnavailableError || error instanceof TimeoutError || error instanceof ClosedError;
 }

@@ -1,18 +1,18 @@
 import { NotFoundError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { type PoolReading, readPool, requirePool } from './pool-reading.ts';
+import { type MemberReading, type PoolReading, readPool, requirePool } from './pool-reading.ts';
 import type { NodeSnapshot, PoolSnapshot, PoolState, WorkerSnapshot, WorkerState } from './snapshots.ts';
 
 /** Every pool in the registry that is there, by name. */
 export async function listPools(link: RedisLink): Promise<PoolSnapshot[]> {
   const names = await link.registry.list('pools');
   const readings = await Promise.all(names.map(name => readPool(link, name)));
-  return readings.filter(reading => reading !== undefined).map(toSnapshot);
+  return readings.filter(reading => reading !== undefined).map(poolSnapshotOf);
 }
 
 /** @throws NotFoundError, ArgumentError on a bad name. */
 export async function showPool(link: RedisLink, pool: string): Promise<PoolSnapshot> {
-  return toSnapshot(await requirePool(link, pool));
+  return poolSnapshotOf(await requirePool(link, pool));
 }
 
 /** Members by id, those whose lease is over and that nobody has reaped yet included. @throws NotFoundError */
@@ -25,22 +25,7 @@ export async function listWorkers(
   const { owned } = link.keys.pool(pool);
   const chosen = members.filter(({ info }) => filter.group === undefined || info.group === filter.group);
   const counts = await Promise.all(chosen.map(({ id }) => link.commands.call('SCARD', owned(id))));
-  return chosen.map(({ id, state, leaseLeftMs, incarnation, info }, index) => ({
-    id,
-    pool,
-    node: info.node,
-    group: info.group,
-    state,
-    jobCount: Number(counts[index]),
-    capacity: info.capacity,
-    weight: info.weight,
-    leaseLeftMs,
-    incarnation,
-    host: info.host,
-    pid: info.pid,
-    version: info.version,
-    startedAtMs: info.startedAtMs,
-  }));
+  return chosen.map((member, index) => workerSnapshotOf(pool, member, Number(counts[index])));
 }
 
 /** @throws NotFoundError */
@@ -83,7 +68,28 @@ function worstState(states: WorkerState[]): WorkerState {
   return states.every(state => state === 'DRAINING') ? 'DRAINING' : 'ALIVE';
 }
 
-function toSnapshot(reading: PoolReading): PoolSnapshot {
+export function workerSnapshotOf(pool: string, member: MemberReading, jobCount: number): WorkerSnapshot {
+  const { id, state, leaseLeftMs, incarnation, info } = member;
+  const { node, group, capacity, weight, host, pid, version, startedAtMs } = info;
+  return {
+    id,
+    pool,
+    node,
+    group,
+    state,
+    jobCount,
+    capacity,
+    weight,
+    leaseLeftMs,
+    incarnation,
+    host,
+    pid,
+    version,
+    startedAtMs,
+  };
+}
+
+export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
   const { name, jobCount, queuedCount, deadCount, limit, epoch } = reading;
   const { dispatchedTotal, startedTotal, endedTotal, failedTotal } = reading;
   const live = reading.members.filter(({ state }) => state !== 'STALE');

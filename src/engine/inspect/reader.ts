@@ -1,4 +1,16 @@
+/**
+ * The readings an observer takes, each of few commands, all passive. Where several of the questions a person asks have
+ * the same answer in Redis, one reading answers them together.
+ */
+import type { RedisLink } from '../redis/link.ts';
+import { collectKeys, readRecords, showJob } from './jobs.ts';
+import { listLedger } from './ledger.ts';
+import { listMapEntries, listMaps } from './maps.ts';
+import { readPool, requirePool } from './pool-reading.ts';
+import { listNodes, listWorkers, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
+import { inspectServer } from './server.ts';
 import type {
+  EventSnapshot,
   JobDetail,
   JobKey,
   JobSnapshot,
@@ -13,22 +25,84 @@ import type {
   StreamSnapshot,
   WorkerSnapshot,
 } from './snapshots.ts';
+import { listEvents, listPending, listSinks, listStreams } from './streams.ts';
 
-/** The readings an observer takes, each of few commands. All are passive. */
+export interface PoolsReading {
+  pools: PoolSnapshot[];
+  /** Workers of all pools whose lease is over. */
+  staleWorkers: WorkerSnapshot[];
+}
+
+export interface JobsReading {
+  keys: JobKey[];
+  workers: WorkerSnapshot[];
+  /** The pool's logical clock. */
+  nowUs: number;
+}
+
 export interface FleetReader {
   server(): Promise<ServerSnapshot>;
-  pools(): Promise<PoolSnapshot[]>;
+  pools(): Promise<PoolsReading>;
   nodes(pool: string): Promise<NodeSnapshot[]>;
   workers(pool: string): Promise<WorkerSnapshot[]>;
-  jobKeys(pool: string): Promise<JobKey[]>;
-  /** Records of the keys that still exist, in any order. */
-  jobs(pool: string, keys: string[]): Promise<JobSnapshot[]>;
+  /** All keys of a pool and its workers. */
+  jobs(pool: string): Promise<JobsReading>;
+  /** Records of the keys that still exist, in any order; one command each. */
+  records(pool: string, keys: readonly string[], nowUs: number): Promise<JobSnapshot[]>;
   job(pool: string, key: string): Promise<JobDetail>;
   /** Entries after an id, or the newest. */
-  ledger(pool: string, options: { count: number; after?: string }): Promise<LedgerEntry[]>;
+  ledger(pool: string, options: { count: number; after?: string | undefined }): Promise<LedgerEntry[]>;
   streams(): Promise<StreamSnapshot[]>;
   sinks(stream: string): Promise<SinkSnapshot[]>;
   pending(stream: string, sink: string, options: { count: number }): Promise<PendingSnapshot[]>;
+  /** The newest events of a stream, oldest of them first. */
+  newestEvents(stream: string, options: { count: number }): Promise<EventSnapshot[]>;
   maps(): Promise<MapSnapshot[]>;
   entries(map: string, options: { limit: number }): Promise<MapEntry[]>;
+}
+
+export function readerOf(link: RedisLink): FleetReader {
+  return {
+    server: () => inspectServer(link),
+    pools: () => readPools(link),
+    nodes: pool => listNodes(link, pool),
+    workers: pool => listWorkers(link, pool),
+    jobs: pool => readJobsOf(link, pool),
+    records: (pool, keys, nowUs) => readRecords(link, pool, keys, nowUs, 'live'),
+    job: (pool, key) => showJob(link, pool, key),
+    ledger: (pool, options) => listLedger(link, pool, options),
+    streams: () => listStreams(link),
+    sinks: stream => listSinks(link, stream),
+    pending: (stream, sink, options) => listPending(link, stream, sink, options),
+    newestEvents: (stream, options) => listEvents(link, stream, options),
+    maps: () => listMaps(link),
+    entries: (map, options) => listMapEntries(link, map, options),
+  };
+}
+
+/** Jobs are counted for stale workers alone: what the others hold is not shown where all pools are. */
+async function readPools(link: RedisLink): Promise<PoolsReading> {
+  const names = await link.registry.list('pools');
+  const found = await Promise.all(names.map(name => readPool(link, name)));
+  const readings = found.filter(reading => reading !== undefined);
+  const stale = readings.flatMap(({ name, members }) =>
+    members.filter(({ state }) => state === 'STALE').map(member => ({ pool: name, member })),
+  );
+  const staleWorkers = await Promise.all(
+    stale.map(async ({ pool, member }) => {
+      const jobCount = await link.commands.call('SCARD', link.keys.pool(pool).owned(member.id));
+      return workerSnapshotOf(pool, member, Number(jobCount));
+    }),
+  );
+  return { pools: readings.map(poolSnapshotOf), staleWorkers };
+}
+
+/** How many jobs each worker has follows from the keys. */
+async function readJobsOf(link: RedisLink, pool: string): Promise<JobsReading> {
+  const reading = await requirePool(link, pool);
+  const keys = await collectKeys(link, reading, {});
+  const counts = new Map<string, number>();
+  for (const { worker } of keys) if (worker !== null) counts.set(worker, (counts.get(worker) ?? 0) + 1);
+  const workers = reading.members.map(member => workerSnapshotOf(pool, member, counts.get(member.id) ?? 0));
+  return { keys, workers, nowUs: reading.nowUs };
 }

@@ -8,6 +8,7 @@ import { nodesView } from './nodes.ts';
 import { overviewView } from './overview.ts';
 import { pendingView, sinksView } from './sinks.ts';
 import { streamsView } from './streams.ts';
+import { tailView } from './tail.ts';
 import { valueView } from './value.ts';
 import { workersView } from './workers.ts';
 
@@ -20,6 +21,7 @@ export const views: Readonly<Record<ViewId, View>> = guardAll({
   streams: streamsView,
   sinks: sinksView,
   pending: pendingView,
+  tail: tailView,
   maps: mapsView,
   entries: entriesView,
   value: valueView,

@@ -74,6 +74,7 @@ export const sinksView = tableView<SinkSnapshot>({
     noun: 'sink',
     name: sink.name,
     open: { view: 'pending', stream: sink.stream, sink: sink.name },
+    tail: { view: 'tail', stream: sink.stream },
     command: cliCommand('sink', 'show', [sink.stream, sink.name]),
     offers: [],
   }),

@@ -128,6 +128,7 @@ export function streamItem(stream: StreamSnapshot): Item {
     noun: 'stream',
     name: stream.name,
     open: { view: 'sinks', stream: stream.name },
+    tail: { view: 'tail', stream: stream.name },
     command: cliCommand('stream', 'show', [stream.name]),
     offers: [],
   };
