@@ -3,6 +3,7 @@
 import type { ConnectionSettings } from '../config/connection.ts';
 import { describeOrigin } from '../config/origin.ts';
 import {
+  ExistsError,
   FullError,
   NotFoundError,
   OptionError,
@@ -37,7 +38,7 @@ export function adviseOn(error: unknown, context: AdviceContext): Advice {
   if (error instanceof UsageError) return { why: [], next: [...error.suggestions, help] };
   if (error instanceof RedisUnavailableError) return { why: [addressOrigin(settings)], next: reach(settings) };
   if (error instanceof RedisDeniedError) return { why: credentialOrigins(settings), next: credentials() };
-  if (error instanceof NotFoundError) return { why: [], next: existing(context) };
+  if (error instanceof NotFoundError || error instanceof ExistsError) return { why: [], next: existing(context) };
   if (error instanceof ReadOnlyError) {
     const origin = settings?.readOnly?.value ? settings.readOnly.origin : undefined;
     if (!origin) return { why: [], next: [help] };

@@ -31,7 +31,7 @@ export interface BulkSum {
 
 /** Rejects with what `inputs` or `report` throws, after all that is in flight has settled. */
 export async function runBulk<Input, Result>(
-  inputs: AsyncIterable<Input>,
+  inputs: AsyncIterable<Input> | Iterable<Input>,
   options: BulkOptions<Input, Result>,
 ): Promise<BulkSum> {
   const { act, report, inFlight, continueOnError, stop } = options;

@@ -6,11 +6,13 @@ export interface ConnectOptions {
   access?: Access;
   /** Shown by CLIENT LIST, so that operators can tell who is connected. */
   clientName?: string;
+  /** Longest wait for an answer of Redis, where `--timeout` is that of something else. */
+  timeoutMs?: number;
 }
 
 /** @throws RedisUnavailableError, RedisDeniedError, OptionError, UnsafeServerError */
 export function openLink(settings: ConnectionSettings, options: ConnectOptions = {}): Promise<RedisLink> {
-  const timeoutMs = settings.timeoutMs?.value;
+  const timeoutMs = options.timeoutMs ?? settings.timeoutMs?.value;
   return RedisLink.connect({
     url: settings.url.value,
     username: settings.username?.value,

@@ -57,7 +57,7 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
     connection.call('HGETALL', keys.memberInfo),
     connection.call('SMEMBERS', keys.groups),
     connection.call('ZCARD', keys.dead),
-  ])) as [(Buffer | null)[], [Buffer, Buffer], Buffer[], Buffer[], Buffer[], number];
+  ])) as [(Buffer | null)[], [Buffer, Buffer], Buffer[], HashReply, Buffer[], number];
   if (fields[0] === null) return undefined;
   const [, clock, last, clampMs, epoch, count, queued, limit, dispatched, started, ended, failed] = fields.map(Number);
   const timeUs = Number(time[0]) * 1_000_000 + Number(time[1]);
@@ -87,9 +87,11 @@ export async function requirePool(link: RedisLink, name: string): Promise<PoolRe
   return reading;
 }
 
-function readMembers(members: Buffer[], infos: Buffer[], nowUs: number): MemberReading[] {
-  const fields = new Map<string, string>();
-  for (let i = 0; i < infos.length; i += 2) fields.set(String(infos[i]), String(infos[i + 1]));
+/** HGETALL, as the client gives it: fields and values by name. */
+type HashReply = Readonly<Record<string, Buffer>>;
+
+function readMembers(members: Buffer[], infos: HashReply, nowUs: number): MemberReading[] {
+  const fields = new Map(Object.entries(infos).map(([name, value]) => [name, String(value)]));
   const readings: MemberReading[] = [];
   for (let i = 0; i < members.length; i += 2) {
     const id = String(members[i]);

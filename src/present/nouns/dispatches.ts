@@ -17,8 +17,8 @@ export const dispatchNoun: Noun<DispatchResult> = {
   raw: dispatch => dispatch.result ?? Buffer.alloc(0),
 };
 
-function dispatchItem({ id, key, status, worker = null, token = null, result }: DispatchResult): object {
-  const item = { id, key, status, worker, token };
+function dispatchItem({ id, key, status, worker, token, result }: DispatchResult): object {
+  const item = { id, key, status, worker: worker ?? null, token: token ?? null };
   return result === undefined ? item : { ...item, ...blobFields('result', blobOf(result)) };
 }
 

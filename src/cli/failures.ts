@@ -1,0 +1,23 @@
+import { describeError, type ErrorDetails, PonosError } from '../engine/index.ts';
+import type { BulkSum } from './bulk.ts';
+import { PartlyFailedError } from './errors.ts';
+
+export interface Failure {
+  code: string;
+  message: string;
+}
+
+/** A failure as a record tells it. */
+export function failureOf(error: unknown): Failure {
+  return error instanceof PonosError
+    ? { code: error.code, message: error.message }
+    : { code: 'UNEXPECTED', message: describeError(error) };
+}
+
+/** @throws PartlyFailedError when some of many failed; when all did, the error of the first. Nothing failed: nothing. */
+export function throwFailures({ doneCount, failedCount, firstError }: BulkSum, details?: ErrorDetails): void {
+  if (failedCount === 0) return;
+  if (doneCount === 0) throw firstError;
+  const hint = `The first: ${failureOf(firstError).message}. ${details?.hint ?? ''}`.trimEnd();
+  throw new PartlyFailedError(failedCount, doneCount + failedCount, { hint });
+}

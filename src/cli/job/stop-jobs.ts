@@ -1,0 +1,32 @@
+import type { PoolClient, StopOptions } from '../../engine/index.ts';
+import { type KeyStop, stopNoun } from '../../present/nouns/stops.ts';
+import { runBulk } from '../bulk.ts';
+import { failureOf, throwFailures } from '../failures.ts';
+import type { Output } from '../output.ts';
+
+const IN_FLIGHT = 256;
+
+/** Stops each; one that cannot be stopped keeps none of the others from it. @throws as `throwFailures` */
+export async function stopJobs(
+  client: PoolClient,
+  keys: readonly string[],
+  output: Output,
+  options: StopOptions,
+): Promise<void> {
+  const rows: KeyStop[] = [];
+  const sum = await runBulk(keys, {
+    act: key => client.stop(key, options),
+    report: async ({ input: key, ...outcome }) => {
+      const stop = outcome.done ? outcome.result : null;
+      const failure = outcome.done ? null : failureOf(outcome.error);
+      rows.push({ key, stop, error: failure });
+      const worker = stop?.worker ? ` on worker ${stop.worker}` : '';
+      await output.note(stop ? `${stop.status} "${key}"${worker}` : (failure?.message ?? ''));
+    },
+    inFlight: IN_FLIGHT,
+    continueOnError: true,
+    stop: new AbortController(),
+  });
+  if (output.looks.format !== 'table') await output.list(stopNoun, rows);
+  throwFailures(sum);
+}

@@ -1,0 +1,34 @@
+import { createExecHandler, type ExecOutput, type JobHandler } from '../../engine/index.ts';
+import { childEnvironment } from '../environment.ts';
+import { UsageError } from '../errors.ts';
+import { loadHandlerFile } from './handler-file.ts';
+
+export interface HandlerChoice {
+  file: string | undefined;
+  command: string | undefined;
+  task: boolean;
+  stopBudgetMs: number | undefined;
+  /** Where the output of children goes. */
+  output: ExecOutput;
+}
+
+/** @throws UsageError unless exactly one of a file and a command is given; what `loadHandlerFile` throws. */
+export async function chooseHandler(choice: HandlerChoice): Promise<JobHandler> {
+  const { file, command, task, stopBudgetMs, output } = choice;
+  if (file !== undefined && command !== undefined) {
+    throw new UsageError('a worker runs either a HANDLER module or the command of --exec, not both', {
+      hint: 'Put quotes around the whole command of --exec.',
+    });
+  }
+  if (command !== undefined) {
+    const kind = task ? 'task' : 'service';
+    return createExecHandler({ command, env: childEnvironment(), kind, stopBudgetMs, output });
+  }
+  if (file !== undefined) return loadHandlerFile(file);
+  throw new UsageError('there is nothing to run: give a HANDLER module, or a command with --exec', {
+    suggestions: [
+      ['ponos worker start ./handler.ts', 'a module that exports start or run'],
+      ["ponos worker start --exec './job.sh'", 'one child process for each job'],
+    ],
+  });
+}

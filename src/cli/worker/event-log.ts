@@ -1,0 +1,116 @@
+/**
+ * Tells what a worker does: sentences on stderr, or records on stdout when a format was asked for. The worker never
+ * waits for a slow reader; what does not fit is counted and told.
+ */
+import { describeError, PonosError, type PoolNode, type Worker, type WorkerEvents } from '../../engine/index.ts';
+import { formatTime } from '../../present/human.ts';
+import { type WorkerEventRow, workerEventNoun } from '../../present/nouns/worker-events.ts';
+import { OutputClosedError } from '../errors.ts';
+import type { Output, RecordStream } from '../output.ts';
+import { describeWorkerEvent, type EventFacts } from './describe-event.ts';
+
+const MOST_QUEUED = 10_000;
+const EVENTS: readonly (keyof WorkerEvents)[] = [
+  'registered',
+  'started',
+  'completed',
+  'stopped',
+  'moved',
+  'failed',
+  'fenced',
+  'zombies',
+  'handlerError',
+  'draining',
+  'left',
+];
+/** The same trouble is told again after so long: while Redis is away there is one a second. */
+const SAME_TROUBLE_MS = 10_000;
+
+export class EventLog {
+  readonly #output: Output;
+  readonly #records: RecordStream<WorkerEventRow> | undefined;
+  #queue: WorkerEventRow[] = [];
+  #droppedCount = 0;
+  #pumping: Promise<void> | undefined;
+  #worker = '';
+  #trouble = { sentence: '', untilMs: 0 };
+
+  constructor(output: Output) {
+    this.#output = output;
+    const { format } = output.looks;
+    if (format !== 'table' && format !== 'wide') this.#records = output.stream(workerEventNoun);
+  }
+
+  follow(node: PoolNode, worker: Worker): void {
+    this.#worker = worker.id;
+    node.events.on('error', error => this.#tellTrouble(describeWorkerEvent('error', error)));
+    node.events.on('stateLost', () =>
+      this.tell('stateLost', { sentence: 'Redis lost the pool, or it was made anew: its jobs of before are gone' }),
+    );
+    for (const name of EVENTS) worker.events.on(name, event => this.tell(name, describeWorkerEvent(name, event)));
+  }
+
+  tell(event: string, { key, token, more = {}, sentence }: EventFacts): void {
+    if (this.#queue.length >= MOST_QUEUED) {
+      this.#droppedCount++;
+      return;
+    }
+    const row = { event, atMs: Date.now(), worker: this.#worker, more, sentence };
+    this.#queue.push({ ...row, key: key ?? null, token: token ?? null });
+    this.#pumping ??= this.#pump().finally(() => {
+      this.#pumping = undefined;
+    });
+  }
+
+  /** An error nobody caught: in code of the handler that nothing waits for. */
+  unhandled(error: unknown): void {
+    if (error instanceof OutputClosedError) return;
+    const where = error instanceof Error ? (error.stack?.split('\n').find(line => /^\s+at /.test(line)) ?? '') : '';
+    const code = error instanceof PonosError ? error.code : 'UNHANDLED';
+    this.tell('unhandled', {
+      more: { error: { code, message: describeError(error) } },
+      sentence: `error nobody caught, the worker goes on: ${describeError(error)} ${where.trim()}`,
+    });
+  }
+
+  /** Resolves when all is written, or nobody reads any more. */
+  async flush(): Promise<void> {
+    while (this.#pumping) await this.#pumping;
+  }
+
+  #tellTrouble(facts: EventFacts): void {
+    const nowMs = Date.now();
+    const { sentence } = facts;
+    if (sentence === this.#trouble.sentence && nowMs < this.#trouble.untilMs) return;
+    this.#trouble = { sentence: sentence ?? '', untilMs: nowMs + SAME_TROUBLE_MS };
+    this.tell('error', facts);
+  }
+
+  async #pump(): Promise<void> {
+    // Whoever tells goes on first.
+    await Promise.resolve();
+    for (;;) {
+      const rows = this.#queue;
+      this.#queue = [];
+      if (this.#droppedCount > 0) rows.push(this.#dropped());
+      if (rows.length === 0) return;
+      try {
+        for (const row of rows) await this.#write(row);
+      } catch (error) {
+        if (!(error instanceof OutputClosedError)) throw error;
+      }
+    }
+  }
+
+  async #write(row: WorkerEventRow): Promise<void> {
+    if (this.#records) await this.#records.write(row.event, row);
+    else if (row.sentence !== null) await this.#output.note(`${formatTime(row.atMs)} ${row.sentence}`);
+  }
+
+  #dropped(): WorkerEventRow {
+    const count = this.#droppedCount;
+    this.#droppedCount = 0;
+    const base = { event: 'dropped', atMs: Date.now(), worker: this.#worker, key: null, token: null };
+    return { ...base, more: { count }, sentence: `${count} events are not shown: they come faster than they are read` };
+  }
+}

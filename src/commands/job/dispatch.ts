@@ -1,0 +1,130 @@
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand } from '../../cli/base-command.ts';
+import { UsageError } from '../../cli/errors.ts';
+import { changeFlags, duration, poolFlags, text } from '../../cli/flags.ts';
+import { countBulkJobs, dispatchBulk } from '../../cli/job/dispatch-bulk.ts';
+import { rateFlag } from '../../cli/job/flags.ts';
+import { payloadOf } from '../../cli/stdin.ts';
+import { type DispatchOptions, linkOptions, NotFoundError, PoolClient } from '../../engine/index.ts';
+import { formatDuration } from '../../present/human.ts';
+import { dispatchNoun } from '../../present/nouns/dispatches.ts';
+
+export default class JobDispatch extends BaseCommand<typeof JobDispatch> {
+  static override summary = 'Give a job to a pool, or many of them from standard input';
+  static override description =
+    `The key decides which worker gets the job. There is at most one job of a key: while there is one, another dispatch ends with 4. The id of the dispatch is written to stdout; repeated with the same --id, a dispatch gets the answer of the first.
+With - and --ndjson each line of standard input is one job: {"key", "payload", "id"}, where only the key is needed. A payload is a string, base64 with "payloadEncoding": "base64", or any other JSON value. One record is written for each, in the order of the input. Ends with 9 when some were dispatched and some failed.
+With --wait, --timeout is the longest wait for the job, default 30s.`;
+  static override examples = [
+    '<%= config.bin %> job dispatch tenant-7',
+    `<%= config.bin %> job dispatch tenant-7 '{"interval":"5s"}' --wait started`,
+    'cat film.json | <%= config.bin %> job dispatch film-1 - --pool video --wait completed --timeout 10m --raw',
+    '<%= config.bin %> job dispatch - --ndjson --rate 50/s --continue-on-error < jobs.ndjson',
+  ];
+  static override impact = 'write' as const;
+  static override args = {
+    key: text({ required: true, description: 'Key of the job; - with --ndjson' }),
+    payload: text({ description: 'Payload, or - for standard input; default empty' }),
+  };
+  static override flags = {
+    ...poolFlags,
+    create: Flags.boolean({ description: 'Make the pool when it does not exist; the job then waits for a worker' }),
+    wait: Flags.string({
+      options: ['accepted', 'started', 'completed'],
+      helpValue: 'STAGE',
+      description: 'accepted (default), started or completed: until when to wait',
+    }),
+    id: Flags.string({ helpValue: 'ID', description: 'Id of the dispatch: the same again has no second effect' }),
+    delay: duration({ helpValue: '10s', description: 'Start it no sooner than that' }),
+    attempts: Flags.integer({ helpValue: 'N', min: 0, description: 'Attempts before it is dead; 0 never gives up' }),
+    retries: Flags.integer({
+      helpValue: 'N',
+      min: 0,
+      description: 'The same, the first attempt not counted',
+      exclusive: ['attempts'],
+    }),
+    backoff: duration({ helpValue: '1s', description: 'Wait before the second attempt; then it doubles' }),
+    ndjson: Flags.boolean({ description: 'With -: one job on each line of standard input' }),
+    rate: rateFlag({ description: 'With --ndjson: at most so many', dependsOn: ['ndjson'] }),
+    'continue-on-error': Flags.boolean({
+      description: 'With --ndjson: go on after a job that failed',
+      dependsOn: ['ndjson'],
+    }),
+    ...changeFlags,
+  };
+
+  async run(): Promise<void> {
+    const { key, payload } = this.args;
+    if (this.flags.ndjson) return this.#bulk(key, payload);
+    if (key === '-' && payload === undefined) {
+      throw new UsageError('there is no KEY', {
+        hint: 'A lone - is for many jobs; add --ndjson, or give the key first.',
+      });
+    }
+    if (await this.planned(`dispatch job "${key}" to pool "${this.pool}"`)) return;
+    const bytes = await payloadOf(payload);
+    const client = await this.#open();
+    const startMs = performance.now();
+    const dispatch = await client.dispatch(key, bytes, { ...this.#options(), id: this.flags.id });
+    const tookMs = performance.now() - startMs;
+    if (this.output.looks.format === 'table') await this.output.line(dispatch.id);
+    else await this.output.item(dispatchNoun, dispatch);
+    const worker = dispatch.worker ? `, worker ${dispatch.worker}` : '';
+    await this.output.note(`job "${key}" ${dispatch.status} in ${formatDuration(tookMs)}${worker}`);
+  }
+
+  async #bulk(key: string, payload: string | undefined): Promise<void> {
+    if (key !== '-' || payload !== undefined || this.flags.id !== undefined) {
+      throw new UsageError('with --ndjson the keys, payloads and ids come from standard input', {
+        suggestions: [['ponos job dispatch - --ndjson < jobs.ndjson', 'one job on each line']],
+      });
+    }
+    const stop = new AbortController();
+    this.untilInterrupted();
+    this.interrupted.addEventListener('abort', () => stop.abort(), { once: true });
+    if (this.flags['dry-run']) {
+      const { jobCount, badCount } = await countBulkJobs(process.stdin, stop.signal);
+      await this.planned(`dispatch ${jobCount} jobs to pool "${this.pool}"; ${badCount} lines are no jobs`);
+      return;
+    }
+    const client = await this.#open();
+    await dispatchBulk(process.stdin, {
+      client,
+      output: this.output,
+      options: this.#options(),
+      perSecond: this.flags.rate,
+      continueOnError: this.flags['continue-on-error'] === true,
+      stop,
+    });
+  }
+
+  async #open(): Promise<PoolClient> {
+    const link = await this.connect(this.#waits ? { timeoutMs: linkOptions.commandTimeoutMs.default } : {});
+    const { pool } = this;
+    const client = await PoolClient.open(link, pool, { create: this.flags.create === true }).catch((error: unknown) => {
+      if (!(error instanceof NotFoundError)) throw error;
+      throw new NotFoundError('pool', pool, {
+        hint: 'Start a worker in it, or add --create to make it.',
+        cause: error,
+      });
+    });
+    this.defer(() => client.close());
+    return client;
+  }
+
+  /** Then `--timeout` is the longest wait for the job. */
+  get #waits(): boolean {
+    return this.flags.wait === 'started' || this.flags.wait === 'completed';
+  }
+
+  #options(): DispatchOptions {
+    const { wait, delay, attempts, retries, backoff } = this.flags;
+    return {
+      wait: wait as DispatchOptions['wait'],
+      timeoutMs: this.#waits ? this.settings.timeoutMs?.value : undefined,
+      delayMs: delay,
+      attempts: attempts ?? (retries === undefined ? undefined : retries + 1),
+      backoffMs: backoff,
+    };
+  }
+}

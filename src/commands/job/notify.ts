@@ -1,0 +1,31 @@
+import { BaseCommand } from '../../cli/base-command.ts';
+import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
+import { payloadOf } from '../../cli/stdin.ts';
+import { PoolClient } from '../../engine/index.ts';
+
+export default class JobNotify extends BaseCommand<typeof JobNotify> {
+  static override summary = 'Send a message to the handler of a job';
+  static override description =
+    'Messages of one job arrive in order, also when the job waits or moves meanwhile. The handler takes them with notify(job, payload).';
+  static override examples = [
+    '<%= config.bin %> job notify tenant-7 reload',
+    'cat settings.json | <%= config.bin %> job notify tenant-7 -',
+  ];
+  static override impact = 'write' as const;
+  static override args = {
+    key: text({ required: true, description: 'Key of the job' }),
+    payload: text({ required: true, description: 'Message, or - for standard input' }),
+  };
+  static override flags = { ...poolFlags, ...changeFlags };
+
+  async run(): Promise<void> {
+    const { key } = this.args;
+    if (await this.planned(`notify job "${key}" of pool "${this.pool}"`)) return;
+    const payload = await payloadOf(this.args.payload);
+    const link = await this.connect();
+    const client = await PoolClient.open(link, this.pool);
+    this.defer(() => client.close());
+    await client.notify(key, payload);
+    await this.output.note(`job "${key}" will be notified`);
+  }
+}

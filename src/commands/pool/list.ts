@@ -1,0 +1,20 @@
+import { BaseCommand } from '../../cli/base-command.ts';
+import { watchFlags } from '../../cli/flags.ts';
+import { listPools } from '../../engine/index.ts';
+import { poolNoun } from '../../present/nouns/pools.ts';
+
+export default class PoolList extends BaseCommand<typeof PoolList> {
+  static override summary = 'List the pools there are';
+  static override examples = ['<%= config.bin %> pool list', '<%= config.bin %> pool list -o wide --watch'];
+  static override aliases = ['pool:ls'];
+  static override flags = { ...watchFlags };
+
+  async run(): Promise<void> {
+    const link = await this.connect();
+    await this.show(async () => {
+      await this.output.list(poolNoun, await listPools(link), {
+        empty: "There are no pools. The first worker makes one: ponos worker start --exec './job.sh'",
+      });
+    });
+  }
+}
