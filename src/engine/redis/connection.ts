@@ -1,9 +1,9 @@
-import { Command } from 'ioredis';
 import { type Clock, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { ClosedError, PonosError, ReadOnlyError, RedisUnavailableError } from '../core/errors.ts';
 import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
+import { Deadlines, TimedCommand } from './deadlines.ts';
 import { translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
 
@@ -32,6 +32,7 @@ export class Connection {
   readonly events = new Emitter<ConnectionEvents>();
   readonly #client: Client;
   readonly #options: ConnectionOptions;
+  readonly #deadlines: Deadlines;
   #lastError: PonosError | undefined;
   #closed = false;
   #sentCount = 0;
@@ -39,6 +40,7 @@ export class Connection {
   constructor(client: Client, options: ConnectionOptions) {
     this.#client = client;
     this.#options = options;
+    this.#deadlines = new Deadlines(options.clock);
     client.on('error', (error: unknown) => {
       this.#lastError = translateError(error, { address: options.address });
     });
@@ -94,14 +96,21 @@ export class Connection {
   }
 
   /** Sends one command. Replies hold Buffers for bulk strings. */
-  async call(command: string, ...args: Argument[]): Promise<unknown> {
-    this.#allow(command);
-    const sent = this.ready;
+  call(command: string, ...args: Argument[]): Promise<unknown> {
+    return this.callWith(command, args);
+  }
+
+  /** The same with the operands in an array, which is the client's from then on. Written for the hot paths. */
+  callWith(command: string, args: Argument[]): Promise<unknown> {
     try {
-      return await this.#send(command, args);
+      this.#allow(command);
     } catch (error) {
-      throw this.#translate(error, command, sent);
+      return Promise.reject(error);
     }
+    const sent = this.ready;
+    return this.#send(command, args).catch(error => {
+      throw this.#translate(error, command, sent);
+    });
   }
 
   /** Sends several commands together; each settles on its own. */
@@ -171,7 +180,7 @@ export class Connection {
 
   #send(command: string, args: Argument[]): Promise<unknown> {
     this.#sentCount++;
-    const request = new Command(command.toLowerCase(), args as (string | Buffer | number)[]);
+    const request = new TimedCommand(this.#deadlines, command.toLowerCase(), args as (string | Buffer | number)[]);
     return this.#client.sendCommand(request) as Promise<unknown>;
   }
 

@@ -1,0 +1,81 @@
+import { Command } from 'ioredis';
+import type { Clock, Timer } from '../core/clock.ts';
+
+/**
+ * The time limits of the commands of one connection, with one timer for all: the client's own sets and clears a timer
+ * for each command, which is a fifth of what a command costs. All have the same limit, so they end in the order they
+ * were sent; each is rejected as the client would.
+ */
+export class Deadlines {
+  readonly #clock: Clock;
+  #waiting: { command: Command; atMs: number }[] = [];
+  #head = 0;
+  #timer: Timer | undefined;
+  #nowMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  add(command: Command, limitMs: number): void {
+    this.#dropSettled();
+    const atMs = this.#now() + limitMs;
+    this.#waiting.push({ command, atMs });
+    this.#timer ??= this.#clock.after(limitMs, () => this.#expire(), { ref: false });
+  }
+
+  /** Read once in a turn of the loop, in which a thousand commands may be sent. */
+  #now(): number {
+    if (this.#nowMs === undefined) {
+      this.#nowMs = this.#clock.monotonicMs();
+      process.nextTick(() => {
+        this.#nowMs = undefined;
+      });
+    }
+    return this.#nowMs;
+  }
+
+  /** Settled commands are forgotten by the next one that is sent: payloads are not kept until the time is over. */
+  #dropSettled(): void {
+    while (this.#waiting[this.#head]?.command.isSettled) this.#head++;
+    if (this.#head === this.#waiting.length) {
+      this.#waiting = [];
+      this.#head = 0;
+    } else if (this.#head > 1024) {
+      this.#waiting = this.#waiting.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const nowMs = this.#clock.monotonicMs();
+    for (; this.#head < this.#waiting.length; this.#head++) {
+      const { command, atMs } = this.#waiting[this.#head] as { command: Command; atMs: number };
+      if (command.isSettled) continue;
+      if (atMs > nowMs) {
+        this.#timer = this.#clock.after(Math.ceil(atMs - nowMs), () => this.#expire(), { ref: false });
+        break;
+      }
+      command.reject(new Error('Command timed out'));
+    }
+    this.#dropSettled();
+  }
+}
+
+/** A command whose limit is kept by its connection. */
+export class TimedCommand extends Command {
+  readonly #deadlines: Deadlines;
+  #timed = false;
+
+  constructor(deadlines: Deadlines, name: string, args: (string | Buffer | number)[]) {
+    super(name, args);
+    this.#deadlines = deadlines;
+  }
+
+  override setTimeout(limitMs: number): void {
+    if (this.#timed) return;
+    this.#timed = true;
+    this.#deadlines.add(this, limitMs);
+  }
+}
