@@ -161,7 +161,7 @@ async function readCore(
   }
   if (counters?.status !== 'fulfilled') throw counters?.reason;
   const parsed = parseStreamInfo(info.value);
-  const totals = parseInfo(counters.value);
+  const totals = parseHash(counters.value);
   const sinks = await Promise.all(
     (groups.value as unknown[]).map(group => readSink(link, stream, keys, parsed, parseInfo(group), totals, nowMs)),
   );
@@ -225,6 +225,11 @@ async function readConsumers(
       alive: Number(String(until.get(name) ?? 0)) >= nowMs,
     };
   });
+}
+
+/** The client makes an object of this one reply, and not on a cluster. */
+function parseHash(reply: unknown): Map<string, unknown> {
+  return Array.isArray(reply) ? parseInfo(reply) : new Map(Object.entries(reply as Record<string, unknown>));
 }
 
 function toEvent(stream: string, [id, fields]: RawEntry): EventSnapshot {

@@ -46,27 +46,27 @@ const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 const [NAME, PAYLOAD, TOPIC, HEADERS] = [...'npth'].map(letter => letter.charCodeAt(0));
 
 /**
- * The operands of XADD after the id.
+ * Appends the operands of XADD after the id to `fields`.
  * @throws TooLargeError, ArgumentError
  */
 export function encodeEvent(
+  fields: (string | Uint8Array)[],
   name: string,
   payload: Bytes,
   topic: string | undefined,
   headers: Headers | undefined,
   maxPayloadBytes: number,
-): (string | Uint8Array)[] {
+): void {
   if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) {
     throw new ArgumentError('a payload is a string or bytes');
   }
   checkSize('PAYLOAD', payload, maxPayloadBytes);
-  const fields = ['n', encodeField('name', name), 'p', typeof payload === 'string' ? wellFormed(payload) : payload];
+  fields.push('n', encodeField('name', name), 'p', typeof payload === 'string' ? wellFormed(payload) : payload);
   if (topic !== undefined) fields.push('t', encodeField('topic', topic));
   if (headers !== undefined) {
     const encoded = encodeHeaders(headers);
     if (encoded) fields.push('h', encoded);
   }
-  return fields;
 }
 
 function encodeField(what: string, text: string): string | Uint8Array {

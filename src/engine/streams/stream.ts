@@ -103,16 +103,17 @@ export class EventStream {
    *   NotFoundError: the stream was removed. RedisUnavailableError: not sent. OutOfMemoryError, WrongTypeError.
    */
   async publish(name: string, payload: Bytes, options: PublishOptions = {}): Promise<string> {
-    const fields = encodeEvent(name, payload, options.topic, options.headers, this.#options.maxPayloadBytes);
+    const operands: (string | Uint8Array)[] = [this.#keys.events, 'NOMKSTREAM', '*'];
+    encodeEvent(operands, name, payload, options.topic, options.headers, this.#options.maxPayloadBytes);
     const { commands } = this.#link;
     if (!commands.ready) await this.#connected();
     let id: Buffer | null;
     try {
-      id = (await commands.call('XADD', this.#keys.events, 'NOMKSTREAM', '*', ...fields)) as Buffer | null;
+      id = (await commands.callWith('XADD', operands)) as Buffer | null;
     } catch (error) {
       throw this.#uncertain(error);
     }
-    return id === null ? this.#publishAnew(fields, options.ifExists ?? false) : id.toString('latin1');
+    return id === null ? this.#publishAnew(operands.slice(3), options.ifExists ?? false) : id.toString('latin1');
   }
 
   /**

@@ -13,7 +13,7 @@ if #ids > 0 then acked = redis.call('XACK', events, sink, unpack(ids)) end
 local function count(name, by)
   if tonumber(by) > 0 then redis.call('HINCRBY', sinks, sink .. ':' .. name, by) end
 end
-count('acked', acked)
+count('acked', acked - tonumber(filtered))
 count('filtered', filtered)
 count('redelivered', redelivered)
 count('lost', lost)
