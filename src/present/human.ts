@@ -49,6 +49,11 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 || Number.isInteger(size) ? size : size.toFixed(1)} ${units[unit]}`;
 }
 
+/** `1 event`, `12 events`: for nouns that take an s. */
+export function formatCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** RFC 3339 in UTC, to the millisecond. */
 export function formatTime(ms: number): string {
   return new Date(ms).toISOString();

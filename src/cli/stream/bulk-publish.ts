@@ -2,11 +2,11 @@
  * Publishes events as they are read, many in flight, and says what became of each: ids on stdout in the order of the
  * input, failures on stderr. Events that are in the stream stay there whoever stops reading the ids.
  */
-import type { EventStream } from '../../engine/index.ts';
-import { publishedNoun } from '../../present/nouns/events.ts';
+import { type EventStream, PonosError } from '../../engine/index.ts';
+import { type PublishOutcome, publishOutcomeNoun } from '../../present/nouns/events.ts';
 import { type BulkSum, type Outcome, runBulk } from '../bulk.ts';
 import { OutputClosedError } from '../errors.ts';
-import type { Output } from '../output.ts';
+import type { Output, RecordStream } from '../output.ts';
 import { ByteCredits } from './byte-credits.ts';
 import type { EventInput } from './event-input.ts';
 import { LineBatch } from './line-batch.ts';
@@ -52,7 +52,7 @@ class PublishReport {
   readonly #stream: string;
   readonly #output: Output;
   readonly #lines: LineBatch;
-  readonly #records: ReturnType<Output['stream']> | undefined;
+  readonly #records: RecordStream<PublishOutcome> | undefined;
   #failedCount = 0;
 
   constructor(stream: string, output: Output) {
@@ -61,17 +61,19 @@ class PublishReport {
     this.#lines = new LineBatch(output.stdout);
     const { format } = output.looks;
     const plain = format === 'table' || format === 'wide' || format === 'name' || format === 'raw';
-    this.#records = plain ? undefined : output.stream(publishedNoun as never);
+    this.#records = plain ? undefined : output.stream(publishOutcomeNoun);
   }
 
   async tell(outcome: Outcome<EventInput, string>): Promise<void> {
     const { line, event } = outcome.input;
-    if (!outcome.done) return this.#tellFailure(line, outcome.error);
+    const id = outcome.done ? outcome.result : null;
+    const error = outcome.done ? null : failureOf(outcome.error);
+    if (error && this.#failedCount++ < TOLD_FAILURES) await this.#output.warn(`line ${line}: ${error.message}`);
     if (this.#output.looks.quiet) return;
-    const row = { id: outcome.result, stream: this.#stream, event };
-    await untilClosed(
-      this.#records ? this.#records.write('published', { line, ...row }) : this.#lines.add(outcome.result),
-    );
+    if (this.#records) {
+      const row = { line, stream: this.#stream, event, id, error };
+      await untilClosed(this.#records.write(error ? 'failed' : 'published', row));
+    } else if (id !== null) await untilClosed(this.#lines.add(id));
   }
 
   async end(): Promise<void> {
@@ -79,11 +81,11 @@ class PublishReport {
     const untold = this.#failedCount - TOLD_FAILURES;
     if (untold > 0) await this.#output.warn(`${untold} more failed`);
   }
+}
 
-  async #tellFailure(line: number, error: unknown): Promise<void> {
-    if (this.#failedCount++ >= TOLD_FAILURES) return;
-    await this.#output.warn(`line ${line}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+function failureOf(error: unknown): { code: string; message: string } {
+  const code = error instanceof PonosError ? error.code : 'UNEXPECTED';
+  return { code, message: error instanceof Error ? error.message : String(error) };
 }
 
 /** That nobody reads the ids is no reason to leave events out. */

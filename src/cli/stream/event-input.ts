@@ -40,11 +40,15 @@ export async function* readLineEvents(
   }
 }
 
-/** A line that is no event is given with its error, so that whoever reads decides whether to go on. Blank lines are passed over. */
+/**
+ * A line that is no event is given with its error. Blank lines are passed over.
+ * @param endAtError whether such a line is the last one read: nothing behind it is to be published.
+ */
 export async function* readJsonEvents(
   input: Readable,
   defaults: EventDefaults,
   signal: AbortSignal,
+  endAtError: boolean,
 ): AsyncGenerator<EventInput> {
   for await (const { number, bytes } of readLines(input, { signal })) {
     const event: EventInput = { ...defaults, line: number, payload: '', sizeBytes: bytes.length, error: undefined };
@@ -57,6 +61,7 @@ export async function* readJsonEvents(
       event.error = new UsageError(error.message, { hint: error.hint ?? HINT });
     }
     yield event;
+    if (event.error && endAtError) return;
   }
 }
 

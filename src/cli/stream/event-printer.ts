@@ -43,11 +43,11 @@ export class EventPrinter {
     return this.#output.note(sentence);
   }
 
-  /** Something that is no event: a record in JSON, and a sentence on stderr. */
-  async notice(type: string, fields: object, sentence: string): Promise<void> {
-    const { format } = this.#output.looks;
-    await this.#output.warn(sentence);
-    if (format === 'ndjson') await this.#output.stdout.write(`${safeJson(streamRecord(type, fields))}\n`);
+  /** Something that is no event: a record in JSON, and a sentence on stderr, which --quiet leaves out if it is good news. */
+  async notice(type: string, fields: object, sentence: string, tone: 'good' | 'bad'): Promise<void> {
+    await (tone === 'good' ? this.#output.note(sentence) : this.#output.warn(sentence));
+    if (this.#output.looks.format !== 'ndjson') return;
+    await this.#output.stdout.write(`${safeJson(streamRecord(type, fields))}\n`);
   }
 
   #terminalLine(event: StreamEvent): string {

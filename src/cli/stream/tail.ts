@@ -8,6 +8,7 @@ import {
   type StreamEvent,
   showStream,
 } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
 import type { EventPrinter } from './event-printer.ts';
 
 export interface TailOptions {
@@ -39,8 +40,8 @@ export async function tail(
   const removed = new Set<string>();
   let notices: Promise<void> = Promise.resolve();
   // Events may already be waiting: what is said goes out now, before them. Nobody reading is told by the next event.
-  const notice = (type: string, fields: object, sentence: string) => {
-    notices = Promise.all([notices, printer.notice(type, fields, sentence)]).then(
+  const notice = (type: string, fields: object, sentence: string, tone: 'good' | 'bad' = 'bad') => {
+    notices = Promise.all([notices, printer.notice(type, fields, sentence, tone)]).then(
       () => undefined,
       () => undefined,
     );
@@ -57,7 +58,7 @@ export async function tail(
     notice('disconnected', { reason: error.code }, 'the connection to Redis is lost; reading goes on when it is back'),
   );
   reader.events.on('reconnected', () =>
-    notice('resync', { reason: 'reconnect' }, 'connected again; reading went on after the last event'),
+    notice('resync', { reason: 'reconnect' }, 'connected again; reading went on after the last event', 'good'),
   );
   try {
     for (const stream of streams) {
@@ -93,9 +94,8 @@ async function exists(link: RedisLink, stream: string, mayBeMissing: boolean): P
 }
 
 function gapSentence({ stream, afterId, lostCount, reason }: Gap): string {
-  const events = lostCount === undefined ? 'events, how many cannot be told,' : `${lostCount} events`;
-  if (reason === 'trimmed')
-    return `${events} of stream "${stream}" after ${afterId} were removed before they were read`;
+  const events = lostCount === undefined ? 'events, how many cannot be told,' : formatCount(lostCount, 'event');
+  if (reason === 'trimmed') return `${events} of stream "${stream}" after ${afterId}: removed before they were read`;
   if (reason === 'replaced') return `stream "${stream}" was deleted and made anew; reading goes on at its beginning`;
   return `stream "${stream}" ends before ${afterId}: Redis lost its newest events`;
 }

@@ -1,6 +1,6 @@
 /** What `stream trim` removes, from the flags that say so, and in words. */
 import { OptionError, type RedisLink, redisTimeMs, type TrimLimit } from '../../engine/index.ts';
-import { formatTime } from '../../present/human.ts';
+import { formatCount, formatTime } from '../../present/human.ts';
 import { type Moment, parseMoment } from './moment.ts';
 
 export type Cut = { maxLength: number } | { before: Moment };
@@ -20,7 +20,8 @@ export function cutFrom(flags: { maxLength: number | undefined; before: string |
 
 /** `length` is that of the stream now. */
 export async function planTrim(link: RedisLink, cut: Cut, length: number): Promise<TrimPlan> {
-  if ('maxLength' in cut) return { limit: cut, words: `the oldest ${Math.max(0, length - cut.maxLength)} events` };
+  if ('maxLength' in cut)
+    return { limit: cut, words: `the oldest ${formatCount(Math.max(0, length - cut.maxLength), 'event')}` };
   const { before } = cut;
   if ('id' in before) return { limit: { beforeId: before.id }, words: `the events before ${before.id}` };
   // Ids carry the time of Redis; this machine may think it is another.

@@ -21,7 +21,7 @@ export default class SinkList extends BaseCommand<typeof SinkList> {
     const { stream } = this.args;
     await this.show(async () => {
       await this.output.list(sinkNoun, await listSinks(link, stream), {
-        empty: `There are no sinks${stream === undefined ? '' : ` of stream "${stream}"`}. A program makes one: see Sink.open in docs/cli.md`,
+        empty: `There are no sinks${stream === undefined ? '' : ` of stream "${stream}"`}. A program makes one: Sink.open(link, 'NAME', { streams: ['${stream ?? 'STREAM'}'] }, handler)`,
       });
     });
   }

@@ -8,6 +8,7 @@ import { publishAll } from '../../cli/stream/bulk-publish.ts';
 import { type EventDefaults, type EventInput, readJsonEvents, readLineEvents } from '../../cli/stream/event-input.ts';
 import { parseHeaders } from '../../cli/stream/headers.ts';
 import { EventStream } from '../../engine/index.ts';
+import { formatBytes, formatCount, formatDuration } from '../../present/human.ts';
 import { publishedNoun } from '../../present/nouns/events.ts';
 
 export default class StreamPublish extends BaseCommand<typeof StreamPublish> {
@@ -25,7 +26,7 @@ Ends with 9 when some events were published and some failed. Whether one without
   static override args = {
     stream: text({ required: true, description: 'Name of the stream; made if it does not exist' }),
     event: text({ required: true, description: 'Name of the event' }),
-    payload: text({ description: "Payload, '' for none, or - for standard input" }),
+    payload: text({ description: 'Payload, or - for standard input; default empty' }),
   };
   static override flags = {
     topic: Flags.string({ helpValue: 'TOPIC', description: 'Topic, by which sinks and readers choose' }),
@@ -54,7 +55,8 @@ Ends with 9 when some events were published and some failed. Whether one without
     if (this.flags.quiet) return;
     if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream, event });
     else await this.output.line(id);
-    await this.output.note(`published "${event}" to stream "${stream}"`);
+    const size = bytes.length === 0 ? 'an empty payload' : formatBytes(bytes.length);
+    await this.output.note(`published "${event}" with ${size} to stream "${stream}"`);
   }
 
   async #publishMany(defaults: EventDefaults): Promise<void> {
@@ -63,24 +65,26 @@ Ends with 9 when some events were published and some failed. Whether one without
     const stop = new AbortController();
     this.untilInterrupted();
     this.interrupted.addEventListener('abort', () => stop.abort(), { once: true });
-    const read = this.flags.lines ? readLineEvents : readJsonEvents;
-    const inputs = read(process.stdin, defaults, stop.signal);
+    const continueOnError = this.flags['continue-on-error'] === true;
+    const inputs = this.flags.lines
+      ? readLineEvents(process.stdin, defaults, stop.signal)
+      : readJsonEvents(process.stdin, defaults, stop.signal, !continueOnError);
     if (this.flags['dry-run']) return this.#plan(inputs);
     const startMs = performance.now();
     const sum = await publishAll(await this.#open(), inputs, this.output, {
       perSecond: this.flags.rate,
-      continueOnError: this.flags['continue-on-error'] === true,
+      continueOnError,
       stop,
     });
-    const tookMs = Math.max(1, Math.round(performance.now() - startMs));
-    await this.output.note(`published ${sum.doneCount} events to stream "${stream}" in ${tookMs} ms`);
+    const took = formatDuration(performance.now() - startMs);
+    await this.output.note(`published ${formatCount(sum.doneCount, 'event')} to stream "${stream}" in ${took}`);
     if (sum.failedCount === 0) return;
-    if (sum.doneCount === 0 && sum.failedCount === 1) throw sum.firstError;
+    if (sum.doneCount === 0) throw sum.firstError;
     throw new PartlyFailedError(sum.failedCount, sum.doneCount + sum.failedCount, {
       cause: sum.firstError,
-      hint: this.flags['continue-on-error']
+      hint: continueOnError
         ? 'Each failure is told above.'
-        : 'It ended at the first failure; what was read before it is in the stream. --continue-on-error goes on.',
+        : 'It ended at the first failure; lines already on their way were published all the same. --continue-on-error goes on.',
     });
   }
 
@@ -91,18 +95,13 @@ Ends with 9 when some events were published and some failed. Whether one without
       if (error) throw new UsageError(`line ${line}: ${error.message}`, { hint: error.hint ?? '' });
       count++;
     }
-    await this.planned(`publish ${count} events to stream "${this.args.stream}"`);
+    await this.planned(`publish ${formatCount(count, 'event')} to stream "${this.args.stream}"`);
   }
 
   #checkSingle(): void {
     for (const name of ['rate', 'continue-on-error'] as const) {
       if (this.flags[name]) throw new UsageError(`--${name} is for many events: add --lines or --ndjson`);
     }
-    if (this.args.payload !== undefined) return;
-    throw new UsageError('no payload given', {
-      hint: "Give a text, '' for an empty payload, or - to read standard input.",
-      suggestions: [[`ponos stream publish STREAM EVENT '{"order": 17}'`, 'publish a text']],
-    });
   }
 
   async #open(): Promise<EventStream> {

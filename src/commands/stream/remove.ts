@@ -1,6 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
 import { removeStream, showStream } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
 
 export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
   static override summary = 'Remove a stream with its events, its sinks and their dead letters';
@@ -19,7 +20,12 @@ export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
     const link = await this.connect();
     const { stream } = this.args;
     const { length, sinkCount, deadCount } = await showStream(link, stream);
-    const what = `stream "${stream}" with ${length} events, ${sinkCount} sinks and ${deadCount} dead letters`;
+    const contents = [
+      formatCount(length, 'event'),
+      formatCount(sinkCount, 'sink'),
+      formatCount(deadCount, 'dead letter'),
+    ];
+    const what = `stream "${stream}" with ${contents.join(', ')}`;
     if (await this.planned(`remove ${what}`)) return;
     await this.confirm(`Remove ${what}`);
     await removeStream(link, stream);

@@ -7,8 +7,6 @@ import { tail } from '../../cli/stream/tail.ts';
 import { startFrom } from '../../cli/stream/tail-start.ts';
 import { startOfLast } from '../../engine/index.ts';
 
-const START = ['from', 'since', 'last'];
-
 export default class StreamTail extends BaseCommand<typeof StreamTail> {
   static override summary = 'Follow streams: each event as it comes, until Ctrl-C';
   static override description =
@@ -29,18 +27,17 @@ Reading goes on after a lost connection, without loss or repetition.`;
     from: Flags.string({
       helpValue: 'oldest|newest|ID',
       description: 'Start at the oldest event, after the newest, or after the one with this id',
-      exclusive: START.filter(name => name !== 'from'),
+      exclusive: ['since', 'last'],
     }),
     since: Flags.string({
       helpValue: '5m',
       description: 'Start with the events of the last 5m, or since a time',
-      exclusive: START.filter(name => name !== 'since'),
+      exclusive: ['last'],
     }),
     last: Flags.integer({
       min: 1,
       helpValue: 'N',
       description: 'Start with the last N events of each stream',
-      exclusive: START.filter(name => name !== 'last'),
     }),
     topic: Flags.string({ helpValue: 'GLOB', description: 'Only events with such a topic' }),
     event: Flags.string({

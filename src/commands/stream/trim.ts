@@ -3,6 +3,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
 import { cutFrom, planTrim } from '../../cli/stream/trim-limit.ts';
 import { showStream, trimStream } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
 import { trimNoun } from '../../present/nouns/streams.ts';
 
 export default class StreamTrim extends BaseCommand<typeof StreamTrim> {
@@ -28,16 +29,16 @@ export default class StreamTrim extends BaseCommand<typeof StreamTrim> {
     const { stream } = this.args;
     const { length } = await showStream(link, stream);
     const { limit, words } = await planTrim(link, cut, length);
-    const what = `${words} of stream "${stream}" with ${length} events`;
+    const what = `${words} of stream "${stream}" with ${formatCount(length, 'event')}`;
     if (await this.planned(`remove ${what}`)) return;
     await this.confirm(`Remove ${what}`);
     const { removedCount, lost } = await trimStream(link, stream, limit);
     for (const [sink, count] of lost) {
-      await this.output.warn(`${count} events that sink "${sink}" had not acknowledged are lost to it`);
+      await this.output.warn(`sink "${sink}" had not acknowledged ${formatCount(count, 'event')} of them: lost to it`);
     }
     if (this.output.looks.formatGiven) {
       await this.output.item(trimNoun, { stream, removedCount, lost: Object.fromEntries(lost) });
     } else await this.output.line(String(removedCount));
-    await this.output.note(`removed ${removedCount} events of stream "${stream}"`);
+    await this.output.note(`removed ${formatCount(removedCount, 'event')} of stream "${stream}"`);
   }
 }

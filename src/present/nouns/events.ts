@@ -53,3 +53,26 @@ export const publishedNoun: Noun<PublishedEvent> = {
     { header: 'EVENT', value: row => row.event },
   ],
 };
+
+/** One input of many: what became of it. */
+export interface PublishOutcome {
+  /** Line of the input, counted from 1. */
+  line: number;
+  stream: string;
+  event: string;
+  /** null when it failed. */
+  id: string | null;
+  error: { code: string; message: string } | null;
+}
+
+export const publishOutcomeNoun: Noun<PublishOutcome> = {
+  kind: 'PublishedEvent',
+  columns: [
+    { header: 'ID', value: row => row.id },
+    { header: 'STREAM', value: row => row.stream },
+    { header: 'EVENT', value: row => row.event },
+    { header: 'LINE', value: row => row.line, align: 'right' },
+    { header: 'ERROR', value: row => row.error?.message ?? null },
+  ],
+  item: ({ line, id, stream, event, error }) => (error ? { line, stream, event, error } : { line, id, stream, event }),
+};

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { ponosJson } from '../support/cli.ts';
+import { useRedis } from '../support/fixture.ts';
+import { streamCli } from '../support/stream-cli.ts';
+
+describe('streams', () => {
+  const redis = useRedis();
+  const { cli, env, payloads, publish } = streamCli(redis);
+
+  test('are listed, and chosen by being empty or idle', async () => {
+    await publish('busy', 'x', 'y');
+    await publish('empty', 'x', 'y');
+    expect((await cli(['stream', 'trim', 'empty', '--max-length', '0', '--yes'])).stdout).toBe('1\n');
+    const names = async (...flags: string[]) => (await cli(['stream', 'list', '-o', 'name', ...flags])).stdout;
+    expect(await names()).toBe('busy\nempty\n');
+    expect(await names('--empty')).toBe('empty\n');
+    expect(await names('--idle', '1h')).toBe('empty\n');
+    expect(await ponosJson(['stream', 'list'], { env: env() })).toMatchObject({
+      apiVersion: 'ponos/v1',
+      kind: 'StreamList',
+      items: [
+        { name: 'busy', length: 1, addedTotal: 1, sinkCount: 0 },
+        { name: 'empty', length: 0, addedTotal: 1 },
+      ],
+    });
+    const { stdout } = await cli(['stream', 'list']);
+    expect(stdout.split('\n')[0]?.split(/ +/)).toEqual([
+      'STREAM',
+      'LENGTH',
+      'SINKS',
+      'MAX-LAG',
+      'PENDING',
+      'DEAD',
+      'LAST',
+    ]);
+  });
+
+  test('that are none say how to make one', async () => {
+    const { stdout, stderr, code } = await cli(['stream', 'list']);
+    expect([stdout, code]).toEqual(['', 0]);
+    expect(stderr).toContain('ponos stream publish STREAM EVENT');
+    expect((await cli(['sink', 'list'])).code).toBe(0);
+  });
+
+  test('are trimmed to a length, before an id and before a time, only when confirmed', async () => {
+    const ids: string[] = [];
+    for (const payload of ['1', '2', '3', '4']) ids.push(await publish('orders', 'x', payload));
+    const trim = ['stream', 'trim', 'orders'];
+    const refused = await cli([...trim, '--max-length', '1']);
+    expect(refused.code).toBe(8);
+    expect(refused.stderr).toContain('Remove the oldest 3 events of stream "orders" with 4 events');
+    const plan = await cli([...trim, '--before', ids[1] as string, '--dry-run']);
+    expect([plan.code, plan.stdout]).toEqual([
+      0,
+      `WOULD  remove the events before ${ids[1]} of stream "orders" with 4 events\n`,
+    ]);
+    expect(await payloads('orders')).toEqual(['1', '2', '3', '4']);
+    expect((await cli([...trim, '--before', ids[1] as string, '--yes'])).stdout).toBe('1\n');
+    expect((await cli([...trim, '--before', '1h', '--yes'])).stdout).toBe('0\n');
+    const last = await ponosJson([...trim, '--max-length', '1', '--yes'], { env: env() });
+    expect(last).toMatchObject({ kind: 'Trim', item: { stream: 'orders', removedCount: 2, lost: {} } });
+    expect(await payloads('orders')).toEqual(['4']);
+    expect((await cli(trim)).code).toBe(2);
+    expect((await cli(['stream', 'trim', 'nothing', '--max-length', '1', '--yes'])).code).toBe(3);
+    expect((await cli([...trim, '--max-length', '0', '--yes', '--read-only'])).code).toBe(8);
+  });
+
+  test('are removed only when confirmed, and the question names what goes', async () => {
+    await publish('orders', 'x', 'y');
+    const refused = await cli(['stream', 'remove', 'orders']);
+    expect(refused.code).toBe(8);
+    expect(refused.stderr).toContain('Remove stream "orders" with 1 event, 0 sinks, 0 dead letters');
+    expect((await cli(['stream', 'rm', 'orders', '--dry-run'])).code).toBe(0);
+    expect((await cli(['stream', 'show', 'orders'])).code).toBe(0);
+    expect((await cli(['stream', 'rm', 'orders', '--yes'])).code).toBe(0);
+    expect((await cli(['stream', 'show', 'orders'])).code).toBe(3);
+    expect((await cli(['stream', 'remove', 'orders', '--yes'])).code).toBe(3);
+  });
+});
