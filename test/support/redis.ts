@@ -1,5 +1,6 @@
 /** Real redis-servers for tests: each on a free port, in a folder of its own, stopped by process id. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,8 @@ import { until } from './until.ts';
 export interface RedisServerOptions {
   /** More arguments of redis-server, e.g. `['--requirepass', 'secret']`. */
   args?: string[];
+  /** Run as a sentinel with this configuration. */
+  sentinel?: string;
   /** How to reach it for the readiness check, when that needs credentials. */
   url?: (port: number) => string;
 }
@@ -42,21 +45,15 @@ export class RedisServer {
 
   /** Starts the process (again), on the same port and folder, and waits until it answers. */
   async up(): Promise<void> {
-    const child = spawn(
-      'redis-server',
-      [
-        '--port',
-        String(this.port),
-        '--bind',
-        '127.0.0.1',
-        '--dir',
-        this.folder,
-        '--save',
-        '',
-        ...(this.#options.args ?? []),
-      ],
-      { stdio: 'ignore' },
-    );
+    const { sentinel, args = [] } = this.#options;
+    const settings = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder];
+    // A sentinel keeps its state in its configuration file, and takes no setting of a data server.
+    const file = join(this.folder, 'sentinel.conf');
+    const role = sentinel === undefined ? ['--save', ''] : ['--sentinel'];
+    if (sentinel !== undefined && !existsSync(file)) writeFileSync(file, sentinel);
+    const child = spawn('redis-server', [...(sentinel === undefined ? [] : [file]), ...settings, ...role, ...args], {
+      stdio: 'ignore',
+    });
     this.#process = child;
     let failed: Error | undefined;
     child.on('error', error => {
