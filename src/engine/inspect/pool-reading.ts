@@ -61,8 +61,11 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
   if (fields[0] === null) return undefined;
   const [, clock, last, clampMs, epoch, count, queued, limit, dispatched, started, ended, failed] = fields.map(Number);
   const timeUs = Number(time[0]) * 1_000_000 + Number(time[1]);
-  const passedUs = Math.max(0, Math.min(timeUs - (last ?? 0), (clampMs ?? 0) * 1000));
-  const nowUs = (clock ?? 0) + passedUs;
+  const passedUs = Math.max(0, timeUs - (last ?? 0));
+  const nowUs = (clock ?? 0) + Math.min(passedUs, (clampMs ?? 0) * 1000);
+  // The logical clock stands still when nobody is left to run a script, and leases with it. To a person looking on they
+  // are over when nobody renewed them for so long.
+  const seenUs = (clock ?? 0) + passedUs;
   return {
     name,
     nowUs,
@@ -76,7 +79,7 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
     endedTotal: ended ?? 0,
     failedTotal: failed ?? 0,
     groups: groups.map(String),
-    members: readMembers(members, infos, nowUs),
+    members: readMembers(members, infos, seenUs),
   };
 }
 
