@@ -47,6 +47,7 @@ export { type JobFilter, listJobKeys, listJobs, readJobs, showJob } from './insp
 export { type LedgerOptions, listLedger } from './inspect/ledger.ts';
 export { listMapEntries, listMaps, showMap } from './inspect/maps.ts';
 export { FleetObserver, type FleetObserverOptions, fleetObserverOptions } from './inspect/observer.ts';
+export { locateJob } from './inspect/place.ts';
 export { listNodes, listPools, listWorkers, showNode, showPool, showWorker } from './inspect/pools.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
@@ -89,6 +90,8 @@ export {
   type StopResult,
   type WaitLevel,
 } from './pool/client.ts';
+export type { ExecOutput } from './pool/exec/child-job.ts';
+export { createExecHandler, type ExecHandlerOptions, execOptions } from './pool/exec/handler.ts';
 export {
   isTaskHandler,
   type Job,

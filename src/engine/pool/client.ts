@@ -143,6 +143,7 @@ export class PoolClient {
     outcome.catch(() => {});
     try {
       await this.#send(key, request);
+      if (givenId !== undefined) await this.#outcomes.check(id);
     } catch (error) {
       this.#outcomes.cancel(id);
       throw error;

@@ -59,7 +59,10 @@ export interface ServiceHandler extends HandlerHooks {
   start(job: Job): Promise<void> | void;
 }
 
-/** The promise of `run` settling ends the job; what it gives is the result. A running task is not moved. */
+/**
+ * The promise of `run` settling ends the job; what it gives is the result. A running task is not moved when the fleet
+ * changes. One that was told to stop and gives nothing counts as not done: unless somebody asked for the stop, it runs again.
+ */
 export interface TaskHandler extends HandlerHooks {
   // biome-ignore lint/suspicious/noConfusingVoidType: an async function that gives nothing is a Promise<void>
   run(job: Job, signal: AbortSignal): Promise<Bytes | void> | Bytes | void;

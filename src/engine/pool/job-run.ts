@@ -106,7 +106,9 @@ export class JobRun {
   async #runTask(run: () => ReturnType<TaskHandler['run']>): Promise<void> {
     try {
       const result = await run();
-      this.#end({ kind: 'completed', result: result ?? undefined });
+      // Told to stop, many return early: without a result that does not count as done.
+      if (this.#reason && result === undefined) this.#end({ kind: 'stopped', reason: this.#reason });
+      else this.#end({ kind: 'completed', result: result ?? undefined });
     } catch (error) {
       this.#end(this.#reason ? { kind: 'stopped', reason: this.#reason } : { kind: 'failed', error });
     }

@@ -32,9 +32,15 @@ export class MailboxCursor {
     if (sequence <= this.#seen) return false;
     if (sequence > this.#seen + 1) this.#missed = true;
     this.#seen = sequence;
-    const claimed = key === undefined ? undefined : this.#claimed.get(key);
+    const newer = key === undefined || token === undefined || this.isNewer(key, token);
     if (this.#seen >= this.#claimedUpTo) this.#claimed.clear();
-    return claimed === undefined || token === undefined || token > claimed;
+    return newer;
+  }
+
+  /** False when a synchronisation has given the job another token since. */
+  isNewer(key: string, token: number): boolean {
+    const claimed = this.#claimed.get(key);
+    return claimed === undefined || token > claimed;
   }
 
   /** Redis has counted `sequence` hints. True when some are missing that may still be under way: look again soon. */

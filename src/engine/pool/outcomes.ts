@@ -87,6 +87,12 @@ export class Outcomes {
     });
   }
 
+  /** Looks the outcome up now: it may have been told before anybody waited. */
+  async check(id: string): Promise<void> {
+    const waiter = this.#waiters.get(id);
+    if (waiter) await this.#lookAt(waiter);
+  }
+
   /** Gives up waiting; the promise stays unsettled. */
   cancel(id: string): void {
     this.#waiters.get(id)?.timer.cancel();

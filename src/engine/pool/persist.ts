@@ -14,9 +14,12 @@ const RETRY = { baseMs: 50, maxMs: 2000 };
  * twice. Gives undefined once `signal` aborts.
  */
 export async function persist<T>(options: PersistOptions, call: () => Promise<T>): Promise<T | undefined> {
+  const aborted = new Promise<undefined>(resolve => {
+    options.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
   for (let attempt = 1; !options.signal.aborted; attempt++) {
     try {
-      return await call();
+      return await Promise.race([call(), aborted]);
     } catch (error) {
       options.onError(error);
       await sleep(options.clock, backoffMs(attempt, RETRY), options.signal);

@@ -17,6 +17,7 @@ import type { Argument } from '../redis/script.ts';
 import type { Subscription, Subscriptions } from '../redis/subscriptions.ts';
 import type { JobHandler } from './handler.ts';
 import { jobKeyBytes } from './job-key.ts';
+import type { Assignment } from './job-run.ts';
 import { assignmentOf, JobTable } from './job-table.ts';
 import { Lease } from './lease.ts';
 import { MailboxCursor } from './mailbox.ts';
@@ -49,6 +50,7 @@ const REAP_BATCH = 100;
 const CLAIM_AT_ONCE = 100;
 const POKE_JITTER_MS = 20;
 const LEAVE_RETRY_MS = 50;
+const END_LIMIT_MS = 1000;
 
 export class Worker {
   readonly id: string;
@@ -67,6 +69,8 @@ export class Worker {
   /** What a leave has left to do is left to the reaper: the lease is over. */
   readonly #abandoned = new AbortController();
   readonly #offs: (() => void)[] = [];
+  /** Keys whose claim is under way, and what a hint said of them meanwhile: the claim gives them another token. */
+  readonly #claiming = new Map<string, Assignment | undefined>();
   #state: State = 'opening';
   #incarnation = 0;
   #subscription: Subscription | undefined;
@@ -212,7 +216,7 @@ export class Worker {
     membership.heard(reply.epoch);
     if (this.#state !== 'leaving') this.#state = 'member';
     this.#lease.begin(sentMs);
-    this.events.emit('registered', { incarnation });
+    if (this.#lease.check()) this.events.emit('registered', { incarnation });
   }
 
   #receive(message: Buffer): void {
@@ -233,8 +237,10 @@ export class Worker {
     const accepted = this.#cursor.accept(hint.sequence, hint.key, hint.token);
     if (this.#cursor.missed) this.#reconcile.poke();
     if (!accepted) return;
-    if (hint.kind === 'assign') this.#table.begin(hint);
-    else if (hint.kind === 'stop') this.#table.stop(hint.key, 'stop', hint.token);
+    if (hint.kind === 'assign') {
+      if (this.#claiming.has(hint.key)) this.#claiming.set(hint.key, hint);
+      else this.#table.begin(hint);
+    } else if (hint.kind === 'stop') this.#table.stop(hint.key, 'stop', hint.token);
     else this.#table.note(hint.key);
   }
 
@@ -244,6 +250,7 @@ export class Worker {
     const { shard, membership, id, info, clock } = this.#setup;
     const reply = await shard.members(id, info.group, membership.epoch);
     membership.apply(reply);
+    if (!this.#lease.check()) return;
     if (reply.mail < 0) return this.#lease.lose('it is no member any more');
     if (membership.placement.seat(id)?.draining) this.#drainInBackground();
     if (reply.reapable > 0) await this.#reap();
@@ -297,13 +304,26 @@ export class Worker {
     const { shard, id } = this.#setup;
     for (let rest = keys; rest.length > 0; ) {
       const pairs: Argument[] = [];
-      for (const key of rest) pairs.push(jobKeyBytes(key), this.#table.get(key)?.token ?? '');
-      const reply = await shard.claim(id, this.#incarnation, pairs);
-      if (reply.status === 'EXPIRED') return this.#lease.lose('Redis says so');
-      const rows = reply.jobs as [Buffer, Buffer, ...unknown[]][];
-      for (const [state, ...row] of rows) this.#adopt(String(state), row, reply.mail);
-      // The reply is bounded in bytes: the rest in another one.
-      rest = rows.length === 0 ? [] : rest.slice(rows.length);
+      for (const key of rest) {
+        const token = this.#table.get(key)?.token;
+        if (token === undefined) this.#claiming.set(key, undefined);
+        pairs.push(jobKeyBytes(key), token ?? '');
+      }
+      try {
+        const reply = await shard.claim(id, this.#incarnation, pairs);
+        if (reply.status === 'EXPIRED') {
+          this.#lease.lose('Redis says so');
+          return;
+        }
+        const rows = reply.jobs as [Buffer, Buffer, ...unknown[]][];
+        for (const [state, ...row] of rows) this.#adopt(String(state), row, reply.mail);
+        // The reply is bounded in bytes: the rest in another one.
+        rest = rows.length === 0 ? [] : rest.slice(rows.length);
+      } finally {
+        const heard = [...this.#claiming.values()];
+        this.#claiming.clear();
+        for (const hint of heard) if (hint && this.#cursor.isNewer(hint.key, hint.token)) this.#table.begin(hint);
+      }
     }
   }
 
@@ -334,29 +354,32 @@ export class Worker {
     const incarnation = this.#incarnation;
     const fencing = this.#table.fence();
     this.events.emit('fenced', { incarnation, jobCount: this.#table.size });
-    this.#recovering ??= this.#recover(fencing).finally(() => {
-      this.#recovering = undefined;
-    });
+    if (this.#recovering) return;
+    this.#recovering = this.#recover(fencing);
     this.#recovering.catch(error => this.events.emit('error', error));
   }
 
   /** Handlers have their budget to stop; then the worker becomes a member again. */
   async #recover(fencing: Promise<void>): Promise<void> {
     const { clock, shard } = this.#setup;
-    await within(clock, shard.terms.stopBudgetMs, fencing, () => {
-      const keys = [...this.#table.runs()].filter(run => !run.over).map(run => run.key);
-      if (keys.length > 0) this.events.emit('zombies', { keys });
-    });
-    for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
-      try {
-        await this.#register();
-        this.#reconcile.poke();
-        return;
-      } catch (error) {
-        this.events.emit('error', error);
-        if (!(error instanceof PonosError)) throw error;
-        await sleep(clock, backoffMs(attempt, REGISTER_RETRY), this.#closing.signal);
+    try {
+      await within(clock, shard.terms.stopBudgetMs, fencing, () => {
+        const keys = [...this.#table.runs()].filter(run => !run.over).map(run => run.key);
+        if (keys.length > 0) this.events.emit('zombies', { keys });
+      });
+      // A registration whose reply took longer than the lease is over when it comes: then once more.
+      for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
+        try {
+          await this.#register();
+          this.#reconcile.poke();
+        } catch (error) {
+          this.events.emit('error', error);
+          if (!(error instanceof PonosError)) throw error;
+          await sleep(clock, backoffMs(attempt, REGISTER_RETRY), this.#closing.signal);
+        }
       }
+    } finally {
+      this.#recovering = undefined;
     }
   }
 
@@ -412,10 +435,14 @@ export class Worker {
     this.#closing.abort();
     this.#pokeTimer?.cancel();
     for (const off of this.#offs) off();
-    await this.#lease.stop();
-    await this.#subscription?.close();
-    await this.#reconcile.stop();
-    await this.#recovering?.catch(() => {});
+    const underWay = Promise.allSettled([
+      this.#lease.stop(),
+      this.#subscription?.close(),
+      this.#reconcile.stop(),
+      this.#recovering,
+    ]);
+    // What waits for a Redis that does not answer ends by itself, and does nothing then.
+    await within(this.#setup.clock, END_LIMIT_MS, underWay, () => {});
     await this.#setup.handler.detach?.();
     this.events.emit('left', undefined);
   }

@@ -1,11 +1,11 @@
 -- A job's record as the scripts that end or move it need it. `attempt` is what the next failure counts: a service that
--- ran a whole lease without failing has its attempts behind it.
-local function job_of(key)
+-- ran a whole lease without failing has its attempts behind it. `alive_at` is when its owner was last known to live.
+local function job_of(key, alive_at)
   local found = read('hash', 'HMGET', job_prefix .. key, 'state', 'worker', 'token', 'group', 'attempt', 'attempts',
     'backoff-ms', 'backoff-max-ms', 'stable-at', 'dispatch', 'digest', 'reply-to', 'keep-ms', 'stop-reply-to',
     'stop-id')
   if wrong or not found[1] then return nil end
-  local stable = found[9] and shard.now >= tonumber(found[9])
+  local stable = found[9] and alive_at >= tonumber(found[9])
   return {
     state = found[1],
     worker = found[2] or '',

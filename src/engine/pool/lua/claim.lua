@@ -14,7 +14,8 @@ local MAX_REPLY_BYTES = 4194304
 local refusal = enter_logged()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
-local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'since:' .. worker, 'mail:' .. worker)
+local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'since:' .. worker, 'mail:' .. worker,
+  'renewed:' .. worker)
 read('set', 'SCARD', own)
 read('zset', 'ZCARD', dead)
 if wrong then return wrong end
@@ -23,7 +24,7 @@ local jobs, bytes = {}, 0
 for i = 1, #pairs, 2 do
   if bytes > MAX_REPLY_BYTES then break end
   local key, running_token = pairs[i], pairs[i + 1]
-  local job = job_of(key)
+  local job = job_of(key, tonumber(about[4]) or 0)
   wrong = nil
   if not job or job.worker ~= worker then
     redis.call('SREM', own, key)

@@ -12,7 +12,7 @@
 -- REPLY LOST
 local refusal = enter_logged()
 if refusal then return refusal end
-local job = job_of(key)
+local job = job_of(key, shard.now)
 read('set', 'SCARD', own)
 read('set', 'SCARD', groups)
 read('zset', 'ZCARD', dead)

@@ -17,7 +17,7 @@ if not lease or stand ~= incarnation then return {'LEFT', whole(shard.epoch)} en
 if owned > 0 then return {'OWNS', owned} end
 redis.call('ZREM', members, worker)
 redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
-  'mail:' .. worker, 'draining:' .. worker)
+  'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker)
 shard.epoch = shard.epoch + 1
 save('epoch', whole(shard.epoch))
 redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))

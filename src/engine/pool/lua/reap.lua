@@ -12,7 +12,7 @@
 local FREE_CRASHES = 2
 local refusal = enter_logged()
 if refusal then return refusal end
-local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - shard.grace), 'LIMIT', 0, 2)
+local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - shard.grace), 'WITHSCORES', 'LIMIT', 0, 2)
 read('hash', 'HLEN', member_info)
 read('set', 'SCARD', groups)
 read('zset', 'ZCARD', dead)
@@ -24,9 +24,10 @@ if not worker then
   return {'NONE'}
 end
 local own = own_prefix .. worker
+local renewed_at = tonumber(over[2]) - shard.lease
 for i = 1, #keys do
   local key = keys[i]
-  local job = job_of(key)
+  local job = job_of(key, renewed_at)
   if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
   if wrong then
     -- The record or the queue was overwritten by somebody else: one job is lost, the others must not be.
@@ -48,11 +49,11 @@ for i = 1, #keys do
     end
   end
 end
-local more = #over > 1
+local more = #over > 2
 if redis.call('SCARD', own) == 0 then
   redis.call('ZREM', members, worker)
   redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
-    'mail:' .. worker, 'draining:' .. worker)
+    'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker)
   shard.epoch = shard.epoch + 1
   redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
   log('expired', '', worker, '', '')

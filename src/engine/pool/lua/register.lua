@@ -22,8 +22,10 @@ if again then
   save()
   return {'REGISTERED', whole(shard.epoch), stand[3] or '0', owned}
 end
--- Tokens above this mark were minted for this incarnation: a job assigned under one was never begun by an earlier one.
-redis.call('HSET', member_info, 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
+-- Tokens above `since` were minted for this incarnation: a job assigned under one was never begun by an earlier one.
+-- `renewed` is when the earlier one was last known to live.
+local renewed_at = lease and tonumber(lease) - shard.lease or 0
+redis.call('HSET', member_info, 'renewed:' .. worker, whole(renewed_at), 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
   'since:' .. worker, whole(shard.token), 'mail:' .. worker, stand[3] or '0')
 redis.call('HDEL', member_info, 'draining:' .. worker)
 shard.epoch = shard.epoch + 1

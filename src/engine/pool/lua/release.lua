@@ -12,7 +12,7 @@
 -- REPLY LOST
 local refusal = enter_logged()
 if refusal then return refusal end
-local job = job_of(key)
+local job = job_of(key, shard.now)
 local lease = next ~= '' and read('zset', 'ZSCORE', members, next)
 local owned = read('set', 'SCARD', next_own)
 read('set', 'SCARD', own)

@@ -14,7 +14,7 @@ if wrong then return wrong end
 local states, count = {}, 0
 for i = 1, #items, 4 do
   local key, token, outcome, result = items[i], items[i + 1], items[i + 2], items[i + 3]
-  local job = job_of(key)
+  local job = job_of(key, shard.now)
   wrong = nil
   if not job or job.token ~= token or job.state == 'pending' then
     states[#states + 1] = 'gone'

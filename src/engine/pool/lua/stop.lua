@@ -12,7 +12,7 @@
 local refusal = enter_logged()
 if refusal then return refusal end
 local known = read('hash', 'HMGET', record, 'outcome', 'worker')
-local job = job_of(key)
+local job = job_of(key, shard.now)
 read('hash', 'HLEN', member_info)
 if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
 if wrong then return wrong end

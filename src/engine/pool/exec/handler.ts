@@ -1,0 +1,144 @@
+/**
+ * Runs a command for each job: one child process per job, in any language. Always strict: the children are in the care of
+ * a watchdog, a process of its own, which kills them when the worker's lease is over and was not renewed, or when the
+ * worker dies. So a job never runs beside its next owner's, whatever happens to this process.
+ */
+import { type Clock, systemClock } from '../../core/clock.ts';
+import { HandlerError, OptionError } from '../../core/errors.ts';
+import { type OptionInput, type OptionTable, resolveOptions } from '../../core/options.ts';
+import type { Job, ServiceHandler, StopReason, TaskHandler, WorkerLease } from '../handler.ts';
+import { type ChildExit, ChildJob, type ExecOutput } from './child-job.ts';
+import { Guard } from './guard.ts';
+
+export const execOptions = {
+  stopBudgetMs: {
+    kind: 'ms',
+    default: 5000,
+    min: 0,
+    max: 3_600_000,
+    doc: 'Time between SIGTERM and SIGKILL when a job is stopped. A lost lease allows less.',
+  },
+  kind: {
+    kind: 'choice',
+    default: 'service',
+    choices: ['service', 'task'],
+    doc: 'A service is kept alive and moves with the fleet; a task is run to its end where it is.',
+  },
+} as const satisfies OptionTable;
+
+export interface ExecHandlerOptions extends OptionInput<typeof execOptions> {
+  /** A command line for `sh -c`, or a program and its arguments. */
+  command: string | readonly string[];
+  /** Environment of the children, to which the job's variables are added. */
+  env: Readonly<Record<string, string | undefined>>;
+  cwd?: string | undefined;
+  /** What becomes of the children's output; default `inherit`. */
+  output?: ExecOutput | undefined;
+  /** Program of the watchdog; default the one that comes with this module. */
+  watchdogFile?: string | undefined;
+  clock?: Clock | undefined;
+}
+
+/** Share of the stop budget of the lease after which what still runs is killed. */
+const FENCE_SHARE = 0.6;
+
+/**
+ * A handler for one worker. Exit code 0 completes the job; anything else fails the attempt, of a service too.
+ * @throws OptionError on a bad option, or when the program of the watchdog is missing.
+ */
+export function createExecHandler(options: ExecHandlerOptions): ServiceHandler | TaskHandler {
+  const { command, env, cwd, output = 'inherit', watchdogFile, clock = systemClock, ...rest } = options;
+  const settings = resolveOptions('createExecHandler', execOptions, rest);
+  if (command.length === 0) throw new OptionError('the command to run is empty');
+  const supervisor = new Supervisor({ command, env, cwd, output, watchdogFile, clock, ...settings });
+  const hooks = {
+    attach: (lease: WorkerLease) => supervisor.attach(lease),
+    detach: () => supervisor.detach(),
+    stop: (job: Job, reason: StopReason) => supervisor.stop(job, reason),
+  };
+  if (settings.kind === 'task') {
+    return {
+      ...hooks,
+      async run(job) {
+        const child = await supervisor.start(job);
+        const failure = failureOf(await child.exited);
+        // Many programs exit with 0 on SIGTERM: that does not make the task done.
+        if (job.signal.aborted) throw job.signal.reason;
+        if (failure) throw failure;
+      },
+    };
+  }
+  return {
+    ...hooks,
+    async start(job) {
+      const child = await supervisor.start(job);
+      const ended = child.exited.then(exit => {
+        const failure = failureOf(exit);
+        if (failure) job.fail(failure);
+        else job.complete();
+      });
+      ended.catch(error => job.fail(error));
+    },
+  };
+}
+
+interface SupervisorOptions {
+  command: string | readonly string[];
+  env: Readonly<Record<string, string | undefined>>;
+  cwd: string | undefined;
+  output: ExecOutput;
+  watchdogFile: string | undefined;
+  clock: Clock;
+  stopBudgetMs: number;
+}
+
+class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #children = new Map<Job, ChildJob>();
+  #guard: Guard | undefined;
+  #lease: WorkerLease | undefined;
+  #off: (() => void) | undefined;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  async attach(lease: WorkerLease): Promise<void> {
+    if (this.#lease) throw new OptionError('an exec handler serves one worker; make one for each');
+    const { clock, watchdogFile } = this.#options;
+    this.#lease = lease;
+    this.#guard = new Guard({ clock, watchdogFile, graceMs: this.#fenceBudgetMs(lease) });
+    await this.#guard.open();
+    this.#off = lease.onRenewed(() => this.#guard?.extend(lease.leftMs() + this.#fenceBudgetMs(lease)));
+  }
+
+  detach(): void {
+    this.#off?.();
+    this.#guard?.close();
+  }
+
+  async start(job: Job): Promise<ChildJob> {
+    const { command, env, cwd, output, clock } = this.#options;
+    if (!this.#guard) throw new HandlerError('an exec handler is used before a worker attached it');
+    const child = await ChildJob.start(job, { command, env, cwd, output, clock, guard: this.#guard });
+    this.#children.set(job, child);
+    child.exited.then(() => this.#children.delete(job)).catch(() => {});
+    return child;
+  }
+
+  async stop(job: Job, reason: StopReason): Promise<void> {
+    const { stopBudgetMs } = this.#options;
+    const lost = reason === 'fenced' || reason === 'lost';
+    const budgetMs = lost && this.#lease ? Math.min(stopBudgetMs, this.#fenceBudgetMs(this.#lease)) : stopBudgetMs;
+    await this.#children.get(job)?.terminate(budgetMs);
+  }
+
+  #fenceBudgetMs(lease: WorkerLease): number {
+    return lease.stopBudgetMs * FENCE_SHARE;
+  }
+}
+
+function failureOf({ code, signal }: ChildExit): HandlerError | undefined {
+  if (code === 0) return undefined;
+  return new HandlerError(signal ? `the command was ended by ${signal}` : `the command exited with code ${code}`);
+}
