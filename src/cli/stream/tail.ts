@@ -46,7 +46,7 @@ export async function tail(
       () => undefined,
     );
   };
-  reader.events.on('gap', gap => notice('gap', gap, gapSentence(gap)));
+  reader.events.on('gap', gap => notice('gap', { ...gap, lostCount: gap.lostCount ?? null }, gapSentence(gap)));
   reader.events.on('malformed', found =>
     notice('malformed', found, `entry ${found.id} of stream "${found.stream}" is no event: ${found.reason}`),
   );
