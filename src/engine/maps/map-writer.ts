@@ -1,3 +1,4 @@
+import { type Bytes, byteLength } from '../core/bytes.ts';
 import {
   ArgumentError,
   ConflictError,
@@ -102,7 +103,7 @@ export abstract class MapWriter {
   readonly #operations: Operations;
   /** Generation this client knows: what it may not bring back when it is destroyed. */
   #known = '';
-  #registered: Promise<void> | undefined;
+  #registered = false;
 
   protected constructor(link: RedisLink, name: string, options: OptionValues<typeof mapOptions>) {
     this.link = link;
@@ -137,13 +138,13 @@ export abstract class MapWriter {
         hint: 'Write it in several parts.',
       });
     }
-    const flat: Buffer[] = [];
+    const flat: Argument[] = [];
     let [keyBytes, allBytes] = [0, 0];
     for (const [key, value] of unique) {
-      const pair = [this.#encodeKey(key), this.#encodeValue(value)] as const;
-      keyBytes += pair[0].length;
-      allBytes += pair[0].length + pair[1].length;
-      flat.push(...pair);
+      const [keyPart, valuePart] = [this.#encodeKey(key), this.#encodeValue(value)];
+      keyBytes += byteLength(keyPart);
+      allBytes += byteLength(keyPart) + byteLength(valuePart);
+      flat.push(keyPart, valuePart);
     }
     if (keyBytes > MOST_KEY_BYTES_AT_ONCE) throw new TooLargeError('KEY', keyBytes, MOST_KEY_BYTES_AT_ONCE);
     if (allBytes > this.options.maxBytes) throw this.#full(unique.size, allBytes);
@@ -224,7 +225,7 @@ export abstract class MapWriter {
   /** Removes the map. Clients that knew it cannot write to it any more; one that is opened later begins a new one. */
   async destroy(): Promise<MapWrite> {
     const done = await this.#write('destroy', undefined, destroyScript, {});
-    this.#registered = undefined;
+    this.#registered = false;
     await this.link.registry.remove('maps', this.name);
     return written(done);
   }
@@ -269,21 +270,18 @@ export abstract class MapWriter {
   ): Promise<Done> {
     const label = `${what} in map "${this.name}"`;
     let begun = '';
-    const reply = await this.#operations.run(label, async operation => {
+    const reply = await this.#operations.run(label, operation => {
       begun = `${operation.lane}.${operation.sequence}`;
+      if (this.#registered || REMOVING.has(script)) return this.#send(script, operation, args);
       // First, so that a map is never unlisted for longer than a crash takes.
-      if (!REMOVING.has(script)) await this.#register();
-      return this.#send(script, operation, args);
+      return this.#register().then(() => this.#send(script, operation, args));
     });
     if (!isDone(reply)) throw this.#refusal(reply, key);
     if (reply.generation === '') return reply;
     // Begun by this write, or begun anew since the last: somebody may have taken it off the list meanwhile.
     const again = reply.generation === begun || (this.#known !== '' && reply.generation !== this.#known);
     this.#known = reply.generation;
-    if (again && !REMOVING.has(script)) {
-      this.#registered = undefined;
-      await this.#register();
-    }
+    if (again && !REMOVING.has(script)) await this.#register();
     return reply;
   }
 
@@ -294,7 +292,7 @@ export abstract class MapWriter {
       lane: operation.lane,
       sequence: operation.sequence,
       known: this.#known,
-      ttl: ttlMs,
+      ttl: Math.ceil(ttlMs),
       ttlMode,
       maxEntries,
       maxBytes,
@@ -304,28 +302,26 @@ export abstract class MapWriter {
     return this.link.commands.run(script, keys, { ...common, ...args });
   }
 
-  /** Adds the map to the list of maps, once. */
-  #register(): Promise<void> {
-    this.#registered ??= this.link.registry.add('maps', this.name).catch((error: unknown) => {
-      this.#registered = undefined;
-      throw error;
-    });
-    return this.#registered;
+  /** Adds the map to the list of maps. */
+  async #register(): Promise<void> {
+    await this.link.registry.add('maps', this.name);
+    this.#registered = true;
   }
 
-  #encodeKey(key: string): Buffer {
+  #encodeKey(key: string): Bytes {
     return this.#encode('KEY', key, this.options.maxKeyBytes);
   }
 
-  #encodeValue(value: string): Buffer {
+  #encodeValue(value: string): Bytes {
     return this.#encode('VALUE', value, this.options.maxValueBytes);
   }
 
-  #encode(what: 'KEY' | 'VALUE', given: string, limitBytes: number): Buffer {
+  #encode(what: 'KEY' | 'VALUE', given: string, limitBytes: number): Bytes {
     if (typeof given !== 'string') {
       throw new ArgumentError(`${what.toLowerCase()} in map "${this.name}" is a ${typeof given}, not a string`);
     }
-    const bytes = encodeText(given);
+    // What is plain Unicode is encoded on its way out, which is cheaper than a buffer of its own.
+    const bytes = given.isWellFormed() ? given : encodeText(given);
     checkSize(what, bytes, limitBytes);
     return bytes;
   }

@@ -13,12 +13,14 @@ import type { RedisLink } from '../redis/link.ts';
 /** What the scripts keep results under. */
 export interface Operation {
   lane: string;
-  sequence: number;
+  /** Of fixed width: the scripts compare it as text. */
+  sequence: string;
   /** Period whose records expire together. Fixed at the first attempt, or a repetition would look in another place. */
   bucket: number;
 }
 
 const BUCKET_MS = 60_000;
+const SEQUENCE_WIDTH = 12;
 const RETRY = { baseMs: 20, maxMs: 1000 };
 /** A socket that was just dropped for silence gets this long before it may be dropped again. */
 const RECONNECT_EVERY_MS = 3000;
@@ -29,7 +31,8 @@ export class Operations {
   readonly #client = newId();
   readonly #freeLanes: number[] = [];
   readonly #closing = new AbortController();
-  readonly #pending = new Set<Promise<unknown>>();
+  #activeCount = 0;
+  #onIdle: (() => void) | undefined;
   #ready: Promise<void> | undefined;
   #laneCount = 0;
   #sequence = 0;
@@ -46,46 +49,48 @@ export class Operations {
    */
   async run<R>(what: string, send: (operation: Operation) => Promise<R>): Promise<R> {
     if (this.#closing.signal.aborted) throw new ClosedError(what);
+    const { clock } = this.#link;
     const lane = this.#freeLanes.pop() ?? this.#laneCount++;
     const operation: Operation = {
       lane: `${this.#client}.${lane}`,
-      sequence: ++this.#sequence,
-      bucket: Math.floor(this.#link.clock.wallMs() / BUCKET_MS),
+      sequence: String(++this.#sequence).padStart(SEQUENCE_WIDTH, '0'),
+      bucket: Math.floor(clock.wallMs() / BUCKET_MS),
     };
-    const result = this.#attempt(what, operation, send);
-    this.#pending.add(result);
+    const startMs = clock.monotonicMs();
+    let uncertain = false;
+    this.#activeCount++;
     try {
-      return await result;
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await send(operation);
+        } catch (error) {
+          if (!(error instanceof RedisUnavailableError)) throw error;
+          uncertain ||= error.uncertain;
+          // Surely not done: the caller decides at once what an outage means.
+          if (!uncertain) throw error;
+          const leftMs = startMs + this.#retryMs - clock.monotonicMs();
+          if (leftMs <= 0 || this.#closing.signal.aborted) throw unanswered(what, error);
+          if (error.uncertain) this.#dropSilentSocket();
+          await this.#untilReady(Math.min(leftMs, backoffMs(attempt, RETRY)), leftMs);
+        }
+      }
     } finally {
-      this.#pending.delete(result);
       this.#freeLanes.push(lane);
+      if (--this.#activeCount === 0) this.#onIdle?.();
     }
   }
 
   /** Refuses new writes, ends repetitions, and waits for the writes under way. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.allSettled(this.#pending);
-  }
-
-  async #attempt<R>(what: string, operation: Operation, send: (operation: Operation) => Promise<R>): Promise<R> {
-    const { clock } = this.#link;
-    const deadlineMs = clock.monotonicMs() + this.#retryMs;
-    let uncertain = false;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await send(operation);
-      } catch (error) {
-        if (!(error instanceof RedisUnavailableError)) throw error;
-        uncertain ||= error.uncertain;
-        // Surely not done: the caller decides at once what an outage means.
-        if (!uncertain) throw error;
-        const leftMs = deadlineMs - clock.monotonicMs();
-        if (leftMs <= 0 || this.#closing.signal.aborted) throw unanswered(what, error);
-        if (error.uncertain) this.#dropSilentSocket();
-        await this.#untilReady(Math.min(leftMs, backoffMs(attempt, RETRY)), leftMs);
-      }
-    }
+    if (this.#activeCount === 0) return;
+    await new Promise<void>(resolve => {
+      const earlier = this.#onIdle;
+      this.#onIdle = () => {
+        earlier?.();
+        resolve();
+      };
+    });
   }
 
   async #untilReady(pauseMs: number, limitMs: number): Promise<void> {

@@ -24,7 +24,7 @@ export const mapOptions = {
     kind: 'ms',
     default: 15_000,
     min: 0,
-    max: 120_000,
+    max: 60_000,
     doc: 'How long a write whose reply was lost is repeated under its operation id before it fails as uncertain.',
   },
 } as const satisfies OptionTable;

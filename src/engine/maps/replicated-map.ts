@@ -268,6 +268,8 @@ export class ReplicatedMap extends MapWriter {
     if (this.#staleCode === cause.code) return;
     this.#staleCode = cause.code;
     this.events.emit('stale', { cause });
+    // The link was closed under the map: nothing more can come. What closing finds is for whoever calls close().
+    if (cause.code === 'CLOSED') this.close().catch(() => {});
   }
 
   #fail(entryCount: number): void {

@@ -171,7 +171,17 @@ describe('a replicated map', () => {
     await expect(map.waitFor(1e15)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 
-  it('lets a watcher go by signal, and is not harmed by a listener that throws', async () => {
+  it('ends when its link is closed under it', async () => {
+    const link = await redis.connect();
+    const map = await ReplicatedMap.join(link, 'm', { pollIntervalMs: 50 });
+    const watching = map.watch().next();
+    await link.close();
+    expect(await watching).toMatchObject({ done: true });
+    await expect(map.set('a', '1')).rejects.toMatchObject({ code: 'CLOSED' });
+    await map.close();
+  });
+
+  it('lets a watcher go by signal', async () => {
     const map = await join();
     const stop = new AbortController();
     const watcher = map.watch({}, stop.signal);

@@ -7,67 +7,52 @@ local INLINE_BYTES = 65536
 -- How long the record of an expired or destroyed map outlives its entries.
 local AFTERLIFE_MS = 86400000
 
-local map = {}
+local generation, revision, bytes, state, now_us
+-- Deadline and time to live in ms; of a map that does not expire both are 0.
+local expires_at, ttl_ms, ttl_mode = 0, 0, 'absolute'
+-- The entry the call is about (false: absent), or without one the number of entries.
+local previous, count
 
 -- Every key is read before the first write: that read is the type check, and on the usual way it costs nothing more.
--- `key` is the entry the caller is about, or nil; sets map.previous (false: absent), or map.count without a key.
 local function load_map(key)
   local entry
   if key then entry = redis.pcall('HGET', data, key) else entry = redis.pcall('HLEN', data) end
-  local found = redis.pcall('HMGET', meta, 'generation', 'revision', 'bytes', 'state', 'expiresAtMs', 'ttlMs', 'ttlMode')
+  local found = redis.pcall('HMGET', meta, 'generation', 'revision', 'bytes', 'state')
   if found.err or type(entry) == 'table' then
     return wrong_type(data, 'hash', meta, 'hash') or entry
   end
-  map.now_us = wall_us()
-  map.generation = found[1] or ''
-  map.revision = found[2] or '0'
-  map.bytes = tonumber(found[3] or '0')
-  map.destroyed = found[4] == 'destroyed'
-  map.expires_at = tonumber(found[5] or '0')
-  map.ttl = tonumber(found[6] or '0')
-  map.mode = found[7] or 'absolute'
-  if key then map.previous = entry else map.count = entry end
+  generation, revision, bytes, state = found[1] or '', found[2] or '0', tonumber(found[3] or 0), found[4] or 'live'
+  if key then previous = entry else count = entry end
+  now_us = wall_us()
+  if state ~= 'live' then
+    found = redis.call('HMGET', meta, 'expiresAtMs', 'ttlMs', 'ttlMode')
+    expires_at, ttl_ms, ttl_mode = tonumber(found[1] or 0), tonumber(found[2] or 0), found[3] or 'absolute'
+  end
   return nil
 end
 
--- The byte count is kept beside the entries; when these were removed or written by another hand it starts from what is there.
-local function count_entries()
-  map.count = redis.call('HLEN', data)
-  if map.count == 0 then
-    map.bytes = 0
-  elseif map.generation == '' then
-    map.bytes = 0
-    for _, key in ipairs(redis.call('HKEYS', data)) do
-      map.bytes = map.bytes + #key + redis.call('HSTRLEN', data, key)
-    end
-  end
-end
-
-local function has_expired()
-  return map.expires_at > 0 and map.expires_at * 1000 <= map.now_us
-end
-
 -- Message: "<generation> <previous revision> <revision> <expires at, ms, or 0> <kind> <sizes>\n<bytes>".
-local function publish_change(kind, sizes, bytes)
-  local before = map.revision
-  map.revision = whole(math.max(tonumber(before) + 1, map.now_us))
-  redis.call('HSET', meta, 'revision', map.revision, 'bytes', whole(map.bytes))
-  redis.call('SPUBLISH', changes, map.generation .. ' ' .. before .. ' ' .. map.revision .. ' ' .. whole(map.expires_at)
-    .. ' ' .. kind .. ' ' .. sizes .. '\n' .. bytes)
+local function publish_change(kind, sizes, text)
+  local before = revision
+  revision = whole(math.max(tonumber(before) + 1, now_us))
+  redis.call('HSET', meta, 'revision', revision, 'bytes', bytes)
+  redis.call('SPUBLISH', changes, generation .. ' ' .. before .. ' ' .. revision .. ' '
+    .. (expires_at > 0 and whole(expires_at) or '0') .. ' ' .. kind .. ' ' .. sizes .. '\n' .. text)
 end
 
--- A replica that missed this message still learns of it: the revision of the last reset stays in the record.
+-- A replica that missed this message still learns of it: the last reset stays in the record.
 local function publish_reset(kind)
   redis.call('DEL', data)
-  map.bytes = 0
-  map.count = 0
-  map.previous = false
+  bytes, count, previous = 0, 0, false
   publish_change(kind, '0', '')
-  redis.call('HSET', meta, 'resetRevision', map.revision, 'resetCause', kind)
+  redis.call('HSET', meta, 'resetRevision', revision, 'resetCause', kind)
 end
 
-local function expire_entries()
-  map.expires_at = 0
+-- Whoever finds the deadline passed makes it a change for all.
+local function expire_if_due()
+  if expires_at == 0 or expires_at * 1000 > now_us then return false end
+  expires_at = 0
   redis.call('HDEL', meta, 'expiresAtMs')
   publish_reset('expired')
+  return true
 end

@@ -4,101 +4,112 @@
 -- record grows with the writes under way and not with the writes done; it goes after a while by itself.
 -- `ops`, `lane`, `sequence`, `known`, `ttl`, `ttlMode` and the limits are declared by every script that includes this.
 
-local OPERATION_TTL_S = 180
+-- Longer than a write is ever repeated, by more than the clocks of clients differ.
+local OPERATION_TTL_S = 300
+-- Digits of a number: of fixed width, they compare as text.
+local SEQUENCE_WIDTH = 12
+-- A longer value has a field of its own: joining it to the record would copy it.
+local JOINED_BYTES = 1024
 
 local function replay(record)
-  local status, generation, revision, changed, kept = string.match(record, '^%d+ (%u+) (%S*) (%d+) (%d+) (%d)$')
-  local payload = kept == '1' and redis.call('HGET', ops, lane .. ':payload') or nil
-  if status == 'UNMET' then return { 'UNMET', generation, revision, changed, payload } end
-  return { 'OK', generation, revision, changed, payload }
+  local status, of, at, changed, kept, payload = string.match(record, '^%d+ (%u+) (%S*) (%d+) (%d+) (%d)(.*)$')
+  if kept == '0' then payload = nil end
+  if kept == '2' then payload = redis.call('HGET', ops, lane .. ':payload') end
+  if status == 'UNMET' then return { 'UNMET', of, at, changed, payload } end
+  return { 'OK', of, at, changed, payload }
+end
+
+-- The byte count is kept beside the entries; when these were removed or written by another hand it starts from what is there.
+local function count_entries()
+  count = redis.call('HLEN', data)
+  if count == 0 then
+    bytes = 0
+  elseif generation == '' then
+    bytes = 0
+    for _, key in ipairs(redis.call('HKEYS', data)) do
+      bytes = bytes + #key + redis.call('HSTRLEN', data, key)
+    end
+  end
 end
 
 -- Returns a reply when the call must end here.
 local function open_operation(key)
   local record = redis.pcall('HGET', ops, lane)
-  if type(record) == 'table' then return wrong_type(ops, 'hash') or record end
   if record then
-    local last = tonumber(string.match(record, '^%d+'))
-    if last == tonumber(sequence) then return replay(record) end
-    if last > tonumber(sequence) then return { 'STALE' } end
+    if type(record) == 'table' then return wrong_type(ops, 'hash') or record end
+    local last = string.sub(record, 1, SEQUENCE_WIDTH)
+    if last == sequence then return replay(record) end
+    if last > sequence then return { 'STALE' } end
   end
   local refusal = load_map(key)
   if refusal then return refusal end
   -- Who knew the map that was destroyed must not bring it back by accident; who comes new may begin another.
-  if map.destroyed and known == map.generation then return { 'DESTROYED' } end
-  if map.generation == '' then count_entries() end
-  if has_expired() then expire_entries() end
+  if state == 'destroyed' and known == generation then return { 'DESTROYED' } end
+  if generation == '' then count_entries() end
+  expire_if_due()
   return nil
 end
 
-local function record_result(status, changed, payload)
-  local head = sequence .. ' ' .. status .. ' ' .. map.generation .. ' ' .. map.revision .. ' ' .. changed
+-- Keeps the result and returns it. `UNMET`: the condition of a conditional write does not hold.
+local function finish(status, changed, payload)
+  local record = sequence .. ' ' .. status .. ' ' .. generation .. ' ' .. revision .. ' ' .. changed
   local added
-  if payload then
-    added = redis.call('HSET', ops, lane, head .. ' 1', lane .. ':payload', payload)
+  if payload and #payload > JOINED_BYTES then
+    added = redis.call('HSET', ops, lane, record .. ' 2', lane .. ':payload', payload)
   else
-    added = redis.call('HSET', ops, lane, head .. ' 0')
+    added = redis.call('HSET', ops, lane, record .. (payload and ' 1' .. payload or ' 0'))
   end
   if added > 0 then redis.call('EXPIRE', ops, OPERATION_TTL_S, 'NX') end
-end
-
-local function finish(changed, payload)
-  record_result('OK', changed, payload)
-  return { 'OK', map.generation, map.revision, changed, payload }
-end
-
--- The condition of a conditional write does not hold.
-local function unmet(payload)
-  record_result('UNMET', 0, payload)
-  return { 'UNMET', map.generation, map.revision, 0, payload }
+  if status == 'UNMET' then return { 'UNMET', generation, revision, changed, payload } end
+  return { 'OK', generation, revision, changed, payload }
 end
 
 -- Limits are exact: nothing is written that goes over one. What shrinks the map is never refused.
 local function over_limit(key, size)
   if size > tonumber(maxValueBytes) then return { 'VALUE_TOO_LARGE', size } end
   local more = size
-  if map.previous then
-    more = size - #map.previous
+  if previous then
+    more = size - #previous
   else
     count_entries()
     more = more + #key
-    if map.count + 1 > tonumber(maxEntries) then return { 'MAP_FULL', map.count, whole(map.bytes) } end
+    if count + 1 > tonumber(maxEntries) then return { 'MAP_FULL', count, bytes } end
   end
-  if more > 0 and map.bytes + more > tonumber(maxBytes) then
-    return { 'MAP_FULL', map.count or redis.call('HLEN', data), whole(map.bytes) }
+  if more > 0 and bytes + more > tonumber(maxBytes) then
+    return { 'MAP_FULL', count or redis.call('HLEN', data), bytes }
   end
-  map.bytes = map.bytes + more
+  bytes = bytes + more
   return nil
+end
+
+local function touch_expiry()
+  local wanted = tonumber(ttl)
+  if wanted > 0 and (wanted ~= ttl_ms or ttlMode ~= ttl_mode) then
+    ttl_ms, ttl_mode, state = wanted, ttlMode, 'expiring'
+    redis.call('HSET', meta, 'ttlMs', ttl, 'ttlMode', ttlMode, 'state', state)
+  end
+  if ttl_mode == 'sliding' or expires_at == 0 then
+    expires_at = math.floor(now_us / 1000) + ttl_ms
+    redis.call('HSET', meta, 'expiresAtMs', expires_at)
+  end
+  redis.call('PEXPIREAT', meta, expires_at + AFTERLIFE_MS)
 end
 
 -- The first change begins a generation: its name is the operation's, which no other has.
 local function begin_change()
-  if map.generation == '' or map.destroyed then
-    local prior = map.generation
-    map.generation = lane .. '.' .. sequence
-    map.destroyed = false
+  if generation == '' or state == 'destroyed' then
+    local prior = generation
+    generation, state = lane .. '.' .. sequence, 'live'
     redis.call('DEL', meta)
-    redis.call('HSET', meta, 'generation', map.generation, 'prior', prior, 'state', 'live')
+    redis.call('HSET', meta, 'generation', generation, 'prior', prior, 'state', state)
   end
-  local wanted = tonumber(ttl)
-  if wanted > 0 and (wanted ~= map.ttl or ttlMode ~= map.mode) then
-    map.ttl = wanted
-    map.mode = ttlMode
-    redis.call('HSET', meta, 'ttlMs', ttl, 'ttlMode', ttlMode)
-  end
-  if map.ttl > 0 then
-    if map.mode == 'sliding' or map.expires_at == 0 then
-      map.expires_at = math.floor(map.now_us / 1000) + map.ttl
-      redis.call('HSET', meta, 'expiresAtMs', whole(map.expires_at))
-    end
-    redis.call('PEXPIREAT', meta, whole(map.expires_at + AFTERLIFE_MS))
-  end
+  if ttl_ms > 0 or ttl ~= '0' then touch_expiry() end
 end
 
 -- After the entries were written: Redis itself hides them at the deadline, whoever is alive then.
-local function end_change(kind, sizes, bytes)
-  if map.expires_at > 0 then redis.call('PEXPIREAT', data, whole(map.expires_at)) end
-  publish_change(kind, sizes, bytes)
+local function end_change(kind, sizes, text)
+  if expires_at > 0 then redis.call('PEXPIREAT', data, expires_at) end
+  publish_change(kind, sizes, text)
 end
 
 local function write_entry(key, value)
@@ -112,7 +123,7 @@ local function write_entry(key, value)
 end
 
 local function delete_entry(key)
-  map.bytes = map.bytes - #key - #map.previous
+  bytes = bytes - #key - #previous
   begin_change()
   redis.call('HDEL', data, key)
   end_change('delete', #key, key)

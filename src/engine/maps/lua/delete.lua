@@ -12,8 +12,7 @@
 -- REPLY MAP_FULL count:int bytes:int
 local refusal = open_operation(key)
 if refusal then return refusal end
-local previous = map.previous
-if condition == 'value' and previous ~= expected then return unmet(previous) end
-if not previous then return finish(0, nil) end
+if condition == 'value' and previous ~= expected then return finish('UNMET', 0, previous) end
+if not previous then return finish('OK', 0, nil) end
 delete_entry(key)
-return finish(1, previous)
+return finish('OK', 1, previous)

@@ -12,11 +12,11 @@
 -- REPLY MAP_FULL count:int bytes:int
 local refusal = open_operation(nil)
 if refusal then return refusal end
-if map.destroyed or (map.generation == '' and map.count == 0) then return finish(0, nil) end
-if map.generation == '' then begin_change() end
+if state == 'destroyed' or (generation == '' and count == 0) then return finish('OK', 0, nil) end
+if generation == '' then begin_change() end
 redis.call('HSET', meta, 'state', 'destroyed')
 redis.call('HDEL', meta, 'expiresAtMs', 'ttlMs', 'ttlMode')
-map.expires_at = 0
+expires_at = 0
 publish_reset('destroyed')
 redis.call('PEXPIRE', meta, AFTERLIFE_MS)
-return finish(1, nil)
+return finish('OK', 1, nil)

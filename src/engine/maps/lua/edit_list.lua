@@ -13,7 +13,6 @@
 -- REPLY NOT_LIST
 local refusal = open_operation(key)
 if refusal then return refusal end
-local previous = map.previous
 local list = {}
 if previous then
   local valid, decoded = pcall(cjson.decode, previous)
@@ -44,14 +43,14 @@ else
     end
   end
 end
-if not changed then return finish(0, previous or '[]') end
+if not changed then return finish('OK', 0, previous or '[]') end
 if #result == 0 then
   delete_entry(key)
-  return finish(1, '[]')
+  return finish('OK', 1, '[]')
 end
 -- cjson writes "/" as "\/"; both are JSON, people expect the first.
 local value = string.gsub(cjson.encode(result), '\\/', '/')
 refusal = over_limit(key, #value)
 if refusal then return refusal end
 write_entry(key, value)
-return finish(1, value)
+return finish('OK', 1, value)

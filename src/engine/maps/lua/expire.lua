@@ -7,6 +7,5 @@
 -- REPLY LATER expiresAtMs:int
 local refusal = load_map(nil)
 if refusal then return refusal end
-if not has_expired() then return { 'LATER', whole(map.expires_at) } end
-expire_entries()
-return { 'EXPIRED', map.revision }
+if expire_if_due() then return { 'EXPIRED', revision } end
+return { 'LATER', whole(expires_at) }

@@ -13,7 +13,6 @@
 -- REPLY OVERFLOW
 local refusal = open_operation(key)
 if refusal then return refusal end
-local previous = map.previous
 local sum = redis.pcall('HINCRBY', data, key, by)
 if type(sum) == 'table' then
   if string.find(sum.err, 'not an integer', 1, true) then return { 'NOT_INTEGER' } end
@@ -21,10 +20,10 @@ if type(sum) == 'table' then
   return sum
 end
 local value = redis.call('HGET', data, key)
-if value == previous then return finish(0, value) end
+if value == previous then return finish('OK', 0, value) end
 -- Only now is the size known: put things back before judging it.
 if previous then redis.call('HSET', data, key, previous) else redis.call('HDEL', data, key) end
 refusal = over_limit(key, #value)
 if refusal then return refusal end
 write_entry(key, value)
-return finish(1, value)
+return finish('OK', 1, value)

@@ -12,8 +12,8 @@
 -- REPLY MAP_FULL count:int bytes:int
 local refusal = open_operation(nil)
 if refusal then return refusal end
-if condition == 'revision' and map.revision ~= expected then return unmet(nil) end
-if map.count == 0 then return finish(0, nil) end
+if condition == 'revision' and revision ~= expected then return finish('UNMET', 0, nil) end
+if count == 0 then return finish('OK', 0, nil) end
 begin_change()
 publish_reset('reset')
-return finish(1, nil)
+return finish('OK', 1, nil)

@@ -12,14 +12,13 @@
 -- REPLY MAP_FULL count:int bytes:int
 local refusal = open_operation(key)
 if refusal then return refusal end
-local previous = map.previous
 if (condition == 'absent' and previous)
   or (condition == 'value' and previous ~= expected)
-  or (condition == 'revision' and map.revision ~= expected) then
-  return unmet(previous)
+  or (condition == 'revision' and revision ~= expected) then
+  return finish('UNMET', 0, previous)
 end
-if previous == value then return finish(0, previous) end
+if previous == value then return finish('OK', 0, previous) end
 refusal = over_limit(key, #value)
 if refusal then return refusal end
 write_entry(key, value)
-return finish(1, previous)
+return finish('OK', 1, previous)

@@ -12,7 +12,7 @@
 local refusal = open_operation(nil)
 if refusal then return refusal end
 count_entries()
-local count, bytes, written, inline = map.count, map.bytes, {}, 0
+local entry_count, byte_count, written, inline = count, bytes, {}, 0
 for i = 1, #entries, 2 do
   local key, value = entries[i], entries[i + 1]
   if #value > tonumber(maxValueBytes) then return { 'VALUE_TOO_LARGE', #value } end
@@ -20,25 +20,25 @@ for i = 1, #entries, 2 do
   local present = size > 0
   local same = false
   if size == #value or size == 0 then
-    local previous = redis.call('HGET', data, key)
-    present = previous ~= false
-    same = previous == value
+    local held = redis.call('HGET', data, key)
+    present = held ~= false
+    same = held == value
   end
   if not same then
     if not present then
-      count = count + 1
-      bytes = bytes + #key
+      entry_count = entry_count + 1
+      byte_count = byte_count + #key
     end
-    bytes = bytes + #value - size
+    byte_count = byte_count + #value - size
     inline = inline + #key + #value
     written[#written + 1] = i
   end
 end
-if #written == 0 then return finish(0, nil) end
-if count > tonumber(maxEntries) and count > map.count or bytes > tonumber(maxBytes) and bytes > map.bytes then
-  return { 'MAP_FULL', map.count, whole(map.bytes) }
+if #written == 0 then return finish('OK', 0, nil) end
+if entry_count > tonumber(maxEntries) and entry_count > count or byte_count > tonumber(maxBytes) and byte_count > bytes then
+  return { 'MAP_FULL', count, bytes }
 end
-map.bytes = bytes
+bytes = byte_count
 begin_change()
 local sizes, texts = {}, {}
 for _, i in ipairs(written) do
@@ -52,4 +52,4 @@ for _, i in ipairs(written) do
   end
 end
 end_change(inline <= INLINE_BYTES and 'batch' or 'fetch', table.concat(sizes, ','), table.concat(texts))
-return finish(#written, nil)
+return finish('OK', #written, nil)
