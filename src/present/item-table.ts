@@ -17,6 +17,20 @@ const NARROWEST_VALUE = 20;
 export function itemLines<Row>(columns: readonly Column<Row>[], row: Row, options: TableOptions): string[] {
   const labelWidth = Math.max(...columns.map(column => column.header.length)) + GAP;
   const room = options.maxWidth === undefined ? null : Math.max(NARROWEST_VALUE, options.maxWidth - labelWidth);
+  return columns.flatMap(column => {
+    const value = safeText(cellText(column, row, options));
+    const tone = column.tone?.(row);
+    // Painted only when it is laid out: wrapping counts the bytes of a colour as if they were seen.
+    return fieldLines(column.header, value, labelWidth, room).map((line, at) => {
+      const label = line.slice(0, labelWidth);
+      const text = line.slice(labelWidth).trimEnd();
+      const head = at === 0 ? options.paint('head', column.header) + label.slice(column.header.length) : label;
+      return (head + (tone && text ? options.paint(tone, text) : text)).trimEnd();
+    });
+  });
+}
+
+function fieldLines(header: string, value: string, labelWidth: number, room: number | null): string[] {
   const table = new CliTable({
     chars: NO_BORDERS,
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] },
@@ -24,13 +38,6 @@ export function itemLines<Row>(columns: readonly Column<Row>[], row: Row, option
     wordWrap: room !== null,
     wrapOnWordBoundary: false,
   });
-  for (const column of columns) {
-    const value = safeText(cellText(column, row, options));
-    const tone = column.tone?.(row);
-    table.push([options.paint('head', column.header), tone ? options.paint(tone, value) : value]);
-  }
-  return table
-    .toString()
-    .split('\n')
-    .map(line => line.trimEnd());
+  table.push([header, value]);
+  return table.toString().split('\n');
 }

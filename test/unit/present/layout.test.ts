@@ -124,4 +124,18 @@ describe('one thing alone', () => {
     expect(lines.join('').replaceAll(/[^v]/g, '')).toHaveLength(50);
     for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(40);
   });
+
+  it('is wrapped and painted without one disturbing the other', () => {
+    const long: Column<Row>[] = [
+      { header: 'A-LONG-LABEL', value: row => row.value, tone: () => 'good' },
+      { header: 'LONGER-LABEL-STILL', value: row => row.key },
+    ];
+    const row = { key: '1795463327436-0', value: 'v'.repeat(30), count: 3 };
+    const paint: TableOptions['paint'] = (style, text) => `\u001b[1m<${style}>${text}\u001b[22m`;
+    const narrow = { ...options, maxWidth: 40 };
+    const painted = itemLines(long, row, { ...narrow, paint });
+    expect(painted.map(line => line.replaceAll(/\u001b\[\d+m(<\w+>)?/g, ''))).toEqual(itemLines(long, row, narrow));
+    expect(painted[0]).toContain('\u001b[1m<head>A-LONG-LABEL\u001b[22m');
+    expect(painted.filter(line => line.includes('<good>'))).toHaveLength(2);
+  });
 });
