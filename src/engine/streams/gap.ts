@@ -39,10 +39,13 @@ export class GapMeter {
   #ordinal: number | undefined;
   #generation: string | undefined;
   #removedSeen: number;
+  /** A cursor that was certainly one of the present generation. */
+  #checkedCursor: string;
 
   /** `facts` are those of the moment `cursor` was chosen; `anchored` says that nothing before it is of interest. */
   constructor(stream: string, cursor: string, facts: StreamFacts, anchored: boolean) {
     this.#stream = stream;
+    this.#checkedCursor = cursor;
     this.#generation = facts.generation;
     this.#removedSeen = anchored ? facts.addedTotal - facts.length : 0;
     if (compareEntryIds(cursor, facts.lastGeneratedId) >= 0) this.#ordinal = facts.addedTotal;
@@ -61,6 +64,12 @@ export class GapMeter {
    * @returns what was missed since the last check, and the cursor to go on from.
    */
   check(cursor: string, facts: StreamFacts): { gap: Gap | undefined; cursor: string } {
+    const checked = this.#check(cursor, facts);
+    this.#checkedCursor = checked.cursor;
+    return checked;
+  }
+
+  #check(cursor: string, facts: StreamFacts): { gap: Gap | undefined; cursor: string } {
     const generation = this.#generation;
     this.#generation = facts.generation ?? generation;
     const gap = (reason: Gap['reason'], lostCount: number | undefined): Gap => ({
@@ -73,6 +82,11 @@ export class GapMeter {
     const shrunk = this.#ordinal !== undefined && facts.addedTotal < this.#ordinal;
     const behind = compareEntryIds(facts.lastGeneratedId, cursor) < 0;
     if (generation !== undefined && facts.generation !== undefined && generation !== facts.generation) {
+      if (facts.firstId !== null && compareEntryIds(facts.firstId, this.#checkedCursor) > 0) {
+        // Its ids go on from the old ones: whatever of it was read since was read in order.
+        this.#restart(undefined, facts.addedTotal - facts.length);
+        return { gap: gap('replaced', undefined), cursor };
+      }
       this.#restart(0, 0);
       return { gap: gap('replaced', undefined), cursor: FIRST_ID };
     }
