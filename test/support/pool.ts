@@ -77,7 +77,12 @@ export function usePool(options: RedisServerOptions = {}): PoolFixture {
       const proxy = await TcpProxy.start(redis.server.port);
       redis.defer(() => proxy.stop());
       const link = await redis.connect({ url: proxy.url, commandTimeoutMs: 1000 });
-      const node = await PoolNode.join(link, pool, { reconcileMs: 100, settleMs: 50, ...nodeOptions });
+      const node = await PoolNode.join(link, pool, {
+        reconcileMs: 100,
+        settleMs: 50,
+        closeTimeoutMs: 1500,
+        ...nodeOptions,
+      });
       proxies.set(node, proxy);
       redis.defer(() => node.close());
       return node;

@@ -11,22 +11,19 @@ import { type Clock, sleep, type Timer, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { ConflictError, PonosError } from '../core/errors.ts';
 import { PeriodicTask } from '../core/periodic.ts';
-import { decodeText } from '../core/text.ts';
 import type { Connection } from '../redis/connection.ts';
-import type { Argument } from '../redis/script.ts';
 import type { Subscription, Subscriptions } from '../redis/subscriptions.ts';
+import { depart } from './departure.ts';
 import type { JobHandler } from './handler.ts';
-import { jobKeyBytes } from './job-key.ts';
-import type { Assignment } from './job-run.ts';
-import { assignmentOf, JobTable } from './job-table.ts';
+import { JobTable } from './job-table.ts';
 import { Lease } from './lease.ts';
 import { MailboxCursor } from './mailbox.ts';
 import type { Membership, WorkerInfo } from './membership.ts';
-import { parseMailbox } from './messages.ts';
 import { Mover } from './mover.ts';
 import type { NodeSettings } from './options.ts';
-import { persist } from './persist.ts';
+import type { PersistOptions } from './persist.ts';
 import { Puller } from './puller.ts';
+import { RecordedJobs } from './recorded-jobs.ts';
 import type { Shard } from './shard.ts';
 import type { WorkerEvents } from './worker-events.ts';
 
@@ -47,9 +44,7 @@ type State = 'opening' | 'member' | 'fenced' | 'leaving' | 'left';
 
 const REGISTER_RETRY = { baseMs: 100, maxMs: 2000 };
 const REAP_BATCH = 100;
-const CLAIM_AT_ONCE = 100;
 const POKE_JITTER_MS = 20;
-const LEAVE_RETRY_MS = 50;
 const END_LIMIT_MS = 1000;
 
 export class Worker {
@@ -61,7 +56,8 @@ export class Worker {
   readonly #table: JobTable;
   readonly #mover: Mover;
   readonly #puller: Puller;
-  readonly #cursor = new MailboxCursor();
+  readonly #recorded: RecordedJobs;
+  readonly #persist: PersistOptions;
   readonly #reconcile: PeriodicTask;
   readonly #closing = new AbortController();
   /** A leave under way does not wait for tasks any more. */
@@ -69,8 +65,6 @@ export class Worker {
   /** What a leave has left to do is left to the reaper: the lease is over. */
   readonly #abandoned = new AbortController();
   readonly #offs: (() => void)[] = [];
-  /** Keys whose claim is under way, and what a hint said of them meanwhile: the claim gives them another token. */
-  readonly #claiming = new Map<string, Assignment | undefined>();
   #state: State = 'opening';
   #incarnation = 0;
   #subscription: Subscription | undefined;
@@ -92,21 +86,31 @@ export class Worker {
       renew: async () => (await shard.renew(setup.leaseConnection, id, this.#incarnation)).status === 'RENEWED',
       onSilence: () => setup.leaseConnection.reconnect(),
     });
+    this.#persist = { clock, signal: AbortSignal.any([this.#closing.signal, this.#abandoned.signal]), onError };
     this.#table = new JobTable({
       shard,
       worker: id,
       group: info.group,
       handler,
       lease: this.#lease,
-      persist: { clock, signal: this.#closing.signal, onError },
+      persist: this.#persist,
       events: this.events,
       random,
       maxPayloadBytes: settings.maxPayloadBytes,
       heir: run => this.#mover.takeHeir(run),
       onVacancy: mustSync => {
-        if (mustSync) this.#cursor.syncFailed();
-        if (mustSync || this.#backlog) this.#reconcile.poke();
+        if (mustSync) this.#recorded.doubt();
+        else if (this.#backlog) this.#reconcile.poke();
       },
+    });
+    this.#recorded = new RecordedJobs({
+      shard,
+      worker: id,
+      incarnation: () => this.#incarnation,
+      table: this.#table,
+      onDoubt: () => this.#reconcile.poke(),
+      onDrain: () => this.#drainInBackground(),
+      onExpired: () => this.#lease.lose('Redis says so'),
     });
     this.#mover = new Mover({
       worker: id,
@@ -170,7 +174,7 @@ export class Worker {
    * membership. Tasks may finish for `drainTimeoutMs`. Legal more than once.
    */
   drain(): Promise<void> {
-    this.#leaving ??= this.#leave(this.#setup.settings.drainTimeoutMs);
+    this.#leaving ??= this.#leave();
     return this.#leaving;
   }
 
@@ -192,7 +196,7 @@ export class Worker {
       leaseConnection.events.on('ready', () => this.#reconcile.poke()),
     );
     this.#subscription = await subscriptions.subscribe(shard.channels.mailbox(id), {
-      message: message => this.#receive(message),
+      message: message => this.#recorded.receive(message),
       ready: () => this.#reconcile.poke(),
     });
     await this.#register();
@@ -212,36 +216,11 @@ export class Worker {
       });
     }
     this.#incarnation = incarnation;
-    this.#cursor.restart(reply.mail);
+    this.#recorded.restart(reply.mail);
     membership.heard(reply.epoch);
     if (this.#state !== 'leaving') this.#state = 'member';
     this.#lease.begin(sentMs);
     if (this.#lease.check()) this.events.emit('registered', { incarnation });
-  }
-
-  #receive(message: Buffer): void {
-    const hint = parseMailbox(message);
-    if (!hint) {
-      this.#reconcile.poke();
-      return;
-    }
-    if (hint.kind === 'fetch' || hint.kind === 'drain') {
-      if (!this.#cursor.accept(hint.sequence)) return;
-      if (hint.kind === 'drain') this.#drainInBackground();
-      else {
-        this.#cursor.syncFailed();
-        this.#reconcile.poke();
-      }
-      return;
-    }
-    const accepted = this.#cursor.accept(hint.sequence, hint.key, hint.token);
-    if (this.#cursor.missed) this.#reconcile.poke();
-    if (!accepted) return;
-    if (hint.kind === 'assign') {
-      if (this.#claiming.has(hint.key)) this.#claiming.set(hint.key, hint);
-      else this.#table.begin(hint);
-    } else if (hint.kind === 'stop') this.#table.stop(hint.key, 'stop', hint.token);
-    else this.#table.note(hint.key);
   }
 
   /** One comparison of what runs here with what Redis says; never twice at once. */
@@ -254,8 +233,7 @@ export class Worker {
     if (reply.mail < 0) return this.#lease.lose('it is no member any more');
     if (membership.placement.seat(id)?.draining) this.#drainInBackground();
     if (reply.reapable > 0) await this.#reap();
-    const soon = this.#cursor.compare(reply.mail, clock.monotonicMs());
-    if (this.#cursor.missed) await this.#synchronise(reply.mail);
+    const soon = await this.#recorded.compare(reply.mail, clock.monotonicMs());
     this.#backlog = reply.due > 0;
     if (this.#backlog && this.#state === 'member') await this.#puller.pull();
     const movesMs = this.#state === 'member' ? this.#mover.plan() : undefined;
@@ -275,76 +253,6 @@ export class Worker {
     for (let more = true; more && this.#lease.check(); ) {
       const reply = await this.#setup.shard.reap(REAP_BATCH, this.#setup.random());
       more = reply.status === 'REAPED' && reply.more === 1;
-    }
-  }
-
-  /** Reads everything recorded to this worker: begins what does not run here, ends what is not recorded. */
-  async #synchronise(sequence: number): Promise<void> {
-    const { shard, id } = this.#setup;
-    this.#cursor.syncBegins(sequence);
-    try {
-      const before = [...this.#table.runs()];
-      const recorded = new Set<string>();
-      for (let cursor = '0'; ; ) {
-        const page = await shard.scanOwned(id, cursor);
-        for (const key of page.keys) recorded.add(decodeText(key));
-        cursor = page.next;
-        if (cursor === '0') break;
-      }
-      for (const run of before) recorded.add(run.key);
-      const keys = [...recorded];
-      for (let at = 0; at < keys.length; at += CLAIM_AT_ONCE) await this.#claim(keys.slice(at, at + CLAIM_AT_ONCE));
-    } catch (error) {
-      this.#cursor.syncFailed();
-      throw error;
-    }
-  }
-
-  async #claim(keys: string[]): Promise<void> {
-    const { shard, id } = this.#setup;
-    for (let rest = keys; rest.length > 0; ) {
-      const pairs: Argument[] = [];
-      for (const key of rest) {
-        const token = this.#table.get(key)?.token;
-        if (token === undefined) this.#claiming.set(key, undefined);
-        pairs.push(jobKeyBytes(key), token ?? '');
-      }
-      try {
-        const reply = await shard.claim(id, this.#incarnation, pairs);
-        if (reply.status === 'EXPIRED') {
-          this.#lease.lose('Redis says so');
-          return;
-        }
-        const rows = reply.jobs as [Buffer, Buffer, ...unknown[]][];
-        for (const [state, ...row] of rows) this.#adopt(String(state), row, reply.mail);
-        // The reply is bounded in bytes: the rest in another one.
-        rest = rows.length === 0 ? [] : rest.slice(rows.length);
-      } finally {
-        const heard = [...this.#claiming.values()];
-        this.#claiming.clear();
-        for (const hint of heard) if (hint && this.#cursor.isNewer(hint.key, hint.token)) this.#table.begin(hint);
-      }
-    }
-  }
-
-  #adopt(state: string, row: [Buffer, ...unknown[]], sequence: number): void {
-    const key = decodeText(row[0]);
-    switch (state) {
-      case 'claimed': {
-        const assignment = assignmentOf(row);
-        this.#cursor.claimed(key, assignment.token, sequence);
-        this.#table.begin(assignment);
-        break;
-      }
-      case 'kept':
-        if (Number(row[1]) > 0) this.#table.note(key);
-        break;
-      case 'stopping':
-        this.#table.stop(key, 'stop');
-        break;
-      case 'gone':
-      case 'stale':
-        this.#table.stop(key, 'lost');
     }
   }
 
@@ -387,46 +295,26 @@ export class Worker {
     this.drain().catch(error => this.events.emit('error', error));
   }
 
-  async #leave(drainTimeoutMs: number): Promise<void> {
-    const { shard, clock, membership, id, info } = this.#setup;
-    const signal = AbortSignal.any([this.#closing.signal, this.#abandoned.signal]);
-    const onError = (error: unknown) => this.events.emit('error', error);
+  async #leave(): Promise<void> {
+    const { shard, clock, membership, id, info, settings } = this.#setup;
     this.#state = 'leaving';
-    this.#table.leaving = true;
     this.events.emit('draining', undefined);
     if (!this.#lease.owned) this.#abandoned.abort();
-    else {
-      await persist({ clock, signal, onError }, () => shard.drain(id));
-      const reply = await persist({ clock, signal, onError }, () => shard.members(id, info.group, 0));
-      if (reply) membership.apply(reply);
-    }
-    const runs = [...this.#table.runs()];
-    await this.#giveAll(runs.filter(run => !run.isTask));
-    const tasks = runs.filter(run => run.isTask && !run.over);
-    if (tasks.length > 0) {
-      const finished = Promise.all(tasks.map(run => run.ended));
-      if (!this.#hurry.signal.aborted) await Promise.race([finished, sleep(clock, drainTimeoutMs, this.#hurry.signal)]);
-      await this.#giveAll(tasks.filter(run => !run.over));
-    }
-    await this.#table.idle();
-    while (this.#lease.check() && !signal.aborted) {
-      const reply = await persist({ clock, signal, onError }, () => shard.leave(id, this.#incarnation));
-      if (reply?.status !== 'OWNS') break;
-      // An assignment was under way when the drain was told: it is read and handed on.
-      this.#cursor.syncFailed();
-      this.#reconcile.poke();
-      await sleep(clock, LEAVE_RETRY_MS, signal);
-      await this.#table.idle();
-    }
+    await depart({
+      shard,
+      membership,
+      clock,
+      worker: id,
+      group: info.group,
+      incarnation: () => this.#incarnation,
+      table: this.#table,
+      maxMoves: settings.maxMoves,
+      drainTimeoutMs: settings.drainTimeoutMs,
+      persist: this.#persist,
+      hurry: this.#hurry.signal,
+      onDoubt: () => this.#recorded.doubt(),
+    });
     await this.#end();
-  }
-
-  async #giveAll(runs: ReturnType<JobTable['runs']>): Promise<void> {
-    const queue = [...runs];
-    const lane = async () => {
-      for (let run = queue.pop(); run; run = queue.pop()) await this.#table.give(run, 'drain');
-    };
-    await Promise.all(Array.from({ length: this.#setup.settings.maxMoves }, lane));
   }
 
   async #end(): Promise<void> {
