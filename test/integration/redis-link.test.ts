@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { RedisLink } from '../../src/engine/redis/link.ts';
 import { useRedis } from '../support/fixture.ts';
+import { TcpProxy } from '../support/proxy.ts';
 import { freePort, RedisServer } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
@@ -56,6 +57,19 @@ describe('a link to Redis', () => {
     await link.commands.call('SPUBLISH', `${redis.prefix}:channel`, 'hello');
     await until(() => received.length === 1, 'the message');
     expect(received).toEqual(['hello']);
+  });
+
+  it('drops a half-open socket under commands, and works again on a new one', async () => {
+    const proxy = await TcpProxy.start(redis.server.port);
+    redis.defer(() => proxy.stop());
+    const link = await redis.connect({ url: proxy.url, commandTimeoutMs: 100 });
+    const lost = link.commands.events.once('lost');
+    proxy.mode = 'blackhole';
+    await expect(link.commands.call('PING')).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', uncertain: true });
+    await lost;
+    proxy.mode = 'pass';
+    await until(() => link.commands.call('PING').catch(() => false), 'the new connection');
+    expect(String(await link.commands.call('PING'))).toBe('PONG');
   });
 
   it('notices a half-open socket under a blocking read', async () => {

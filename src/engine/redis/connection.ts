@@ -4,7 +4,7 @@ import { ClosedError, PonosError, ReadOnlyError, RedisUnavailableError } from '.
 import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
 import { Deadlines, TimedCommand } from './deadlines.ts';
-import { translateError } from './errors.ts';
+import { isTimeout, translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
 
 type Inputs = Record<string, Argument | readonly Argument[]>;
@@ -26,6 +26,8 @@ const NOSCRIPT = /^NOSCRIPT\b/;
 /** What a blocking read may take beyond its block before its socket counts as dead. */
 const BLOCK_GRACE_MS = 2000;
 const QUIT_MS = 500;
+/** What a ping may take after a command had no reply in time. */
+const PROBE_MS = 2000;
 
 /** One connection of one role. Replies carry bulk strings as Buffers; every error is one of ours. */
 export class Connection {
@@ -36,6 +38,7 @@ export class Connection {
   #lastError: PonosError | undefined;
   #closed = false;
   #sentCount = 0;
+  #probing = false;
 
   constructor(client: Client, options: ConnectionOptions) {
     this.#client = client;
@@ -192,9 +195,22 @@ export class Connection {
   #translate(error: unknown, command: string, sent: boolean): PonosError {
     if (this.#closed && !(error instanceof PonosError)) return new ClosedError('connection');
     const translated = translateError(error, { address: this.#options.address, command, sent });
+    if (sent && isTimeout(error)) this.#probe();
     // "The connection is closed" says less than why it could not be opened.
     if (translated instanceof RedisUnavailableError && !sent && this.#lastError) return this.#lastError;
     return translated;
+  }
+
+  /** A command without a reply: the server may be slow, or the socket half-open. A ping tells them apart. */
+  #probe(): void {
+    if (this.#probing || this.#closed || !this.ready) return;
+    this.#probing = true;
+    const over = within(this.#options.clock, PROBE_MS, this.#send('ping', []), () => this.reconnect());
+    over
+      .catch(() => this.reconnect())
+      .finally(() => {
+        this.#probing = false;
+      });
   }
 
   #unavailable(): PonosError {

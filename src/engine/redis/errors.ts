@@ -31,6 +31,11 @@ export function redisErrorWord(error: unknown): string | undefined {
   return error instanceof RedisCommandError ? /^([A-Z]{2,})\b/.exec(error.message)?.[1] : undefined;
 }
 
+/** Whether the client gave up waiting for a reply. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Command timed out';
+}
+
 /** Turns anything the client threw into one of our errors. */
 export function translateError(error: unknown, context: ErrorContext): PonosError {
   if (error instanceof PonosError) return error;
