@@ -91,6 +91,20 @@ describe('jobs run as child processes', () => {
     await expect(node.owner('k')).resolves.toBeUndefined();
   });
 
+  it('gives a command its time to stop when the shell around it is gone at once', async () => {
+    const path = await folder();
+    const node = await fixture.node();
+    const inner = `trap "sleep 0.2; echo bye > ${path}/bye; exit 0" TERM; echo up > ${path}/up; while :; do sleep 0.05; done`;
+    await node.addWorker({ handler: exec({ command: `sh -c '${inner}'; true` }) });
+    await node.dispatch('k', '', { wait: 'started' });
+    await until(() => readFile(`${path}/up`, 'utf8').catch(() => ''), 'the child');
+    const startMs = performance.now();
+    await node.stop('k', { wait: true });
+    expect(await readFile(`${path}/bye`, 'utf8')).toBe('bye\n');
+    // Well before the budget is over: it is known when nothing of the group is left.
+    expect(performance.now() - startMs).toBeLessThan(3000);
+  });
+
   it('says why a command cannot run', async () => {
     const node = await fixture.node();
     await node.addWorker({ handler: exec({ command: ['/no/such/program'], kind: 'task' }) });

@@ -5,7 +5,7 @@ import { HandlerError } from '../../core/errors.ts';
 import { encodeText } from '../../core/text.ts';
 import type { Job } from '../handler.ts';
 import type { Guard } from './guard.ts';
-import { signalGroup } from './process-group.ts';
+import { isGroupAtWork, signalGroup } from './process-group.ts';
 
 /** `stderr`: both streams of the child go where errors of this process go. */
 export type ExecOutput =
@@ -36,24 +36,31 @@ const STDERR = 2;
  */
 const GATE = 'read -r _ <&3 || exit 125; exec 3<&-; exec "$@"';
 
+/** Between two looks whether a group is gone whose first process is. */
+const GROUP_LOOK_MS = 20;
+
 /** One child process for one job, in a process group of its own, payload on standard input. */
 export class ChildJob {
+  /** Settles when nothing of the group is at work any more. */
   readonly exited: Promise<ChildExit>;
   readonly #options: ChildJobOptions;
   readonly #process: ChildProcess;
   readonly #pid: number;
+  #settle!: (exit: ChildExit) => void;
+  #exit: (ChildExit & { atMs: number }) | undefined;
+  /** The group was told to end and has time for it. */
+  #ending = false;
 
   private constructor(child: ChildProcess, pid: number, options: ChildJobOptions) {
     this.#process = child;
     this.#pid = pid;
     this.#options = options;
     this.exited = new Promise(resolve => {
-      child.once('exit', (code, signal) => {
-        // What the child started and left behind is of the job, too.
-        signalGroup(pid, 'SIGKILL');
-        options.guard.release(pid);
-        resolve({ code, signal });
-      });
+      this.#settle = resolve;
+    });
+    child.once('exit', (code, signal) => {
+      this.#exit = { code, signal, atMs: options.clock.monotonicMs() };
+      this.#look();
     });
   }
 
@@ -93,13 +100,32 @@ export class ChildJob {
     return childJob;
   }
 
-  /** SIGTERM to the group, SIGKILL after `budgetMs`; resolves when it has exited. */
+  /** SIGTERM to the group, SIGKILL after `budgetMs`; resolves when nothing of it is at work. */
   async terminate(budgetMs: number): Promise<ChildExit> {
+    this.#ending = true;
     signalGroup(this.#pid, 'SIGTERM');
     const exit = await within(this.#options.clock, budgetMs, this.exited, () => undefined);
     if (exit) return exit;
+    this.#ending = false;
     signalGroup(this.#pid, 'SIGKILL');
+    this.#look();
     return this.exited;
+  }
+
+  /**
+   * The first process of the group may be a shell around the command that a SIGTERM ends at once; the command still has
+   * its time. What a command leaves behind that ends by itself is of the job, too, and ends with it.
+   */
+  #look(): void {
+    if (!this.#exit) return;
+    const { clock, guard } = this.#options;
+    if (this.#ending && isGroupAtWork(this.#pid, clock.monotonicMs(), this.#exit.atMs)) {
+      clock.after(GROUP_LOOK_MS, () => this.#look());
+      return;
+    }
+    signalGroup(this.#pid, 'SIGKILL');
+    guard.release(this.#pid);
+    this.#settle(this.#exit);
   }
 
   #connect(job: Job): void {
