@@ -42,10 +42,7 @@ export async function readAll(input: Readable, limitBytes = WHOLE_LIMIT_BYTES): 
  * The lines of the input, one at a time; a last line without a line feed counts.
  * @throws UsageError on a line over the limit; it names the line.
  */
-export async function* readLines(
-  input: Readable,
-  options: LineOptions = {},
-): AsyncGenerator<InputLine> {
+export async function* readLines(input: Readable, options: LineOptions = {}): AsyncGenerator<InputLine> {
   const limitBytes = options.limitBytes ?? LINE_LIMIT_BYTES;
   const stop = () => input.destroy();
   options.signal?.addEventListener('abort', stop, { once: true });
