@@ -5,6 +5,7 @@ import { describeOrigin } from '../config/origin.ts';
 import {
   ExistsError,
   FullError,
+  HandlerError,
   NotFoundError,
   OptionError,
   OutOfMemoryError,
@@ -51,6 +52,9 @@ export function adviseOn(error: unknown, context: AdviceContext): Advice {
     return { why: [addressOrigin(settings), prefixOrigin(settings)].filter(Boolean), next: [] };
   }
   if (error instanceof FullError) return { why: [], next: existing(context) };
+  if (error instanceof HandlerError) {
+    return { why: [], next: [['ponos job list --state dead', 'see the jobs that failed at their last attempt']] };
+  }
   if (error instanceof PonosError) return { why: [], next: error.hint ? [] : [help] };
   return { why: [], next: [['PONOS_DEBUG=1', 'set it in the environment to see where this comes from']] };
 }

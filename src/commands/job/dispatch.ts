@@ -6,7 +6,7 @@ import { countBulkJobs, dispatchBulk } from '../../cli/job/dispatch-bulk.ts';
 import { rateFlag } from '../../cli/job/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
 import { type DispatchOptions, linkOptions, NotFoundError, PoolClient } from '../../engine/index.ts';
-import { formatDuration } from '../../present/human.ts';
+import { formatCount, formatDuration } from '../../present/human.ts';
 import { dispatchNoun } from '../../present/nouns/dispatches.ts';
 
 export default class JobDispatch extends BaseCommand<typeof JobDispatch> {
@@ -84,7 +84,8 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
     this.interrupted.addEventListener('abort', () => stop.abort(), { once: true });
     if (this.flags['dry-run']) {
       const { jobCount, badCount } = await countBulkJobs(process.stdin, stop.signal);
-      await this.planned(`dispatch ${jobCount} jobs to pool "${this.pool}"; ${badCount} lines are no jobs`);
+      const bad = `${formatCount(badCount, 'line')} ${badCount === 1 ? 'is no job' : 'are no jobs'}`;
+      await this.planned(`dispatch ${formatCount(jobCount, 'job')} to pool "${this.pool}"; ${bad}`);
       return;
     }
     const client = await this.#open();
