@@ -47,6 +47,8 @@ export class Connection {
     client.on('error', (error: unknown) => {
       this.#lastError = translateError(error, { address: options.address });
     });
+    // As many callers may wait for the connection to come back as like to.
+    client.setMaxListeners(0);
     client.on('ready', () => this.events.emit('ready', undefined));
     client.on('close', () => {
       if (!this.#closed) this.events.emit('lost', this.#unavailable());
