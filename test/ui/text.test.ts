@@ -30,7 +30,7 @@ describe('a text from outside in a cell', () => {
         fc.integer({ min: 0, max: 60 }),
         fc.constantFrom('…', '~'),
         fc.constantFrom('left' as const, 'right' as const),
-        fc.constantFrom('end' as const, 'middle' as const),
+        fc.constantFrom('start' as const, 'middle' as const, 'end' as const),
         (text, width, ellipsis, align, cut) => {
           const fitted = fitText(cellText(text), width, ellipsis, align, cut);
           expect(textWidth(fitted)).toBe(width);
@@ -48,6 +48,7 @@ describe('a text from outside in a cell', () => {
   it('keeps both ends of an identifier that is cut in the middle', () => {
     expect(fitText('tenant-7/transcode-0013', 13, '…', 'left', 'middle')).toBe('tenant…e-0013');
     expect(fitText('tenant-7/transcode-0013', 13, '…')).toBe('tenant-7/tra…');
+    expect(fitText('1795463591483501', 8, '…', 'right', 'start')).toBe('…1483501');
     expect(fitText('日本語のキー', 6, '…')).toBe('日本… ');
   });
 

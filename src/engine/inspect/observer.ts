@@ -83,9 +83,14 @@ export class FleetObserver {
     );
   }
 
-  /** Watches the fleet behind a link, which may be read-only and stays the caller's to close. */
+  /** Observes the fleet behind a link once started. The link may be read-only and stays the caller's to close. */
+  static of(link: RedisLink, options?: FleetObserverOptions): FleetObserver {
+    return new FleetObserver(readerOf(link), link.commands, link.clock, options);
+  }
+
+  /** The same, started. */
   static watch(link: RedisLink, options?: FleetObserverOptions): FleetObserver {
-    const observer = new FleetObserver(readerOf(link), link.commands, link.clock, options);
+    const observer = FleetObserver.of(link, options);
     observer.start();
     return observer;
   }

@@ -12,8 +12,8 @@ const PILED_MARKS = /([\p{Mn}\p{Me}]{3})[\p{Mn}\p{Me}]+/gu;
 const PLAIN = /^[\x20-\x7e]*$/;
 
 export type Align = 'left' | 'right';
-/** Where a text that is too long is cut. Identifiers differ at both ends. */
-export type Cut = 'end' | 'middle';
+/** Where a text that is too long is cut. Identifiers differ at both ends, growing numbers at their end. */
+export type Cut = 'start' | 'middle' | 'end';
 
 /** A text from outside as it may stand in a frame: harmless, and of a width every terminal agrees on. */
 export function cellText(text: string): string {
@@ -44,6 +44,7 @@ export function cutText(text: string, width: number, ellipsis: string, cut: Cut 
   const room = width - textWidth(ellipsis);
   if (room <= 0) return takeWidth(text, width);
   if (cut === 'end') return takeWidth(text, room) + ellipsis;
+  if (cut === 'start') return ellipsis + takeWidthFromEnd(text, room);
   const tail = Math.floor(room / 2);
   return takeWidth(text, room - tail) + ellipsis + takeWidthFromEnd(text, tail);
 }

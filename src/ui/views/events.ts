@@ -49,8 +49,9 @@ export const eventsView = tableView<LedgerEntry>({
     },
     {
       title: 'TOKEN',
-      min: 5,
-      ideal: 8,
+      min: 8,
+      ideal: 16,
+      cut: 'start',
       priority: 40,
       align: 'right',
       text: entry => (entry.token === null ? '' : String(entry.token)),

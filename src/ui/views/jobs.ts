@@ -56,7 +56,7 @@ export const jobsView = tableView<JobKey>({
       text: (job, { glyphs }) => job.worker ?? glyphs.none,
       order: job => job.worker ?? '',
     },
-    column('TOKEN', 5, 8, 60, job => String(job.token)),
+    { ...column('TOKEN', 8, 16, 40, job => String(job.token)), cut: 'start' },
     column('AGE', 6, 6, 85, (job, { nowMs }) => formatDuration(nowMs - job.dispatchedAtMs)),
     column('TRY', 5, 5, 70, job => (job.maxAttempts > 0 ? `${job.attempt}/${job.maxAttempts}` : String(job.attempt))),
     column('DUE', 6, 6, 45, (job, { glyphs }) => (job.delayLeftMs > 0 ? formatDuration(job.delayLeftMs) : glyphs.none)),

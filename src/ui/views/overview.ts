@@ -178,7 +178,7 @@ function draw(scene: Scene, place: Place, area: Area): Line[] {
   );
   const nameWidth = Math.min(
     Math.max(10, Math.floor(area.width / 4)),
-    Math.max(0, ...findings.map(({ finding }) => textWidth(cellText(finding.subject.name)))),
+    Math.max(0, ...findings.map(({ finding }) => textWidth(nameOf(finding)))),
   );
   const health: Part = {
     heading: healthHeading(snapshot, scene, area.width),
@@ -298,13 +298,18 @@ function healthHeading(snapshot: FleetSnapshot, { glyphs }: Scene, width: number
   return fitLine([['  '], ['HEALTH  ', 'strong'], state, [`   ${facts}`, 'muted']], width, glyphs.ellipsis);
 }
 
+/** Of a server the scheme says nothing. */
+function nameOf({ subject }: Finding): string {
+  return cellText(subject.kind === 'server' ? subject.name.replace(/^\w+:\/\//, '') : subject.name);
+}
+
 const MESSAGE_BESIDE_COMMAND = 110;
 
 function findingLine(finding: Finding, isSelected: boolean, nameWidth: number, scene: Scene, width: number): Line {
   const { glyphs } = scene;
   const role: Role = finding.severity === 'critical' ? 'bad' : 'warn';
   const { subject } = finding;
-  const name = fitText(cellText(subject.name), nameWidth, glyphs.ellipsis, 'left', 'middle');
+  const name = fitText(nameOf(finding), nameWidth, glyphs.ellipsis, 'left', 'middle');
   const left: Span[] = [
     [fitText(isSelected ? glyphs.pointer : ' ', 2, '')],
     [finding.severity === 'critical' ? glyphs.bad : glyphs.warn, role],
@@ -321,9 +326,10 @@ function throughput({ snapshot, glyphs }: Scene, area: Area): Line[] {
   const jobs = total(snapshot, 'pool:');
   const events = total(snapshot, 'stream:');
   const both = area.height >= 4;
-  const half = Math.floor(area.height / 2);
+  // A chart of nothing needs no height.
+  const upper = peak(jobs) === 0 ? 2 : peak(events) === 0 ? area.height - 2 : Math.floor(area.height / 2);
   const parts = both
-    ? [chart('jobs started/s', jobs, half), chart('events added/s', events, area.height - half)]
+    ? [chart('jobs started/s', jobs, upper), chart('events added/s', events, area.height - upper)]
     : [chart(peak(jobs) > 0 ? 'jobs started/s' : 'events added/s', peak(jobs) > 0 ? jobs : events, area.height)];
   return parts.flat();
 
