@@ -137,6 +137,7 @@ export class Consumer implements Settler {
     const nowMs = this.#context.link.clock.monotonicMs();
     let passed = 0;
     let bytes = 0;
+    if (this.#state === 'ended') return { passed, bytes };
     for (const [id, fields] of entries) {
       if (fields) for (const field of fields) bytes += field.length;
       if (this.#take(id.toString('latin1'), fields, 1, nowMs)) passed++;

@@ -65,7 +65,10 @@ export class Fetcher {
     }
   }
 
-  /** Ends reading, within about `limitMs`: a read that does not end by then is cut off. */
+  /**
+   * Ends reading, within about `limitMs`: a read that does not end by then is cut off. A command on another connection
+   * that still waits for its reply ends by its own limit; what it gives is not used.
+   */
   async stop(limitMs: number): Promise<void> {
     this.#stopping.abort();
     const { clock } = this.#link;
@@ -78,7 +81,7 @@ export class Fetcher {
       await within(clock, WAKE_AGAIN_MS, Promise.all([this.#blocking.wake(), running]), () => undefined);
     }
     await this.#blocking.close();
-    await running;
+    if (running) await within(clock, WAKE_AGAIN_MS, running, () => undefined);
   }
 
   async #run(): Promise<void> {

@@ -19,7 +19,7 @@ const AHEAD_MS = 200;
 /** Weight of the newest measurement. */
 const SMOOTHING = 0.5;
 /** More than this in one read gains nothing. */
-const MAX_COUNT = 1000;
+const MAX_COUNT = 500;
 /** A read of a filtered stream asks for more than can run; by how much at most. */
 const MAX_OVERREAD = 100;
 /** A batch smaller than this says little about how many pass the filter. */

@@ -187,12 +187,12 @@ export class Sink {
   }
 
   async #close(): Promise<void> {
+    // What is read with noAck is nowhere else any more: it is handled while there is time.
+    if (!this.#settings.noAck) this.#runner.stop();
     const members = [...this.#members.values()];
     const fetchers = new Set(members.map(member => member.fetcher));
     const shared = await this.#fetcher?.catch(() => undefined);
     if (shared) fetchers.add(shared);
-    // What is read with noAck is nowhere else any more: it is handled while there is time.
-    if (!this.#settings.noAck) this.#runner.stop();
     const { handBackMs } = this.#closeTimes();
     const reading = Promise.all([...fetchers].map(fetcher => fetcher.stop(handBackMs / 2)));
     // Heartbeats go on while handlers are waited for: their events are still ours.

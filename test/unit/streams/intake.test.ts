@@ -22,7 +22,7 @@ describe('the intake of a sink', () => {
     expect(intake.limit).toBe(1000);
     expect(intake.count(1000)).toBe(0);
     expect(intake.count(700)).toBe(0);
-    expect(intake.count(400)).toBe(600);
+    expect(intake.count(400)).toBe(500);
   });
 
   it('becomes careful again when the handler becomes slow', () => {
