@@ -50,6 +50,10 @@ export class History {
     return this.#latest(key)?.pid;
   }
 
+  tokenOf(key: string): number | undefined {
+    return this.#latest(key)?.token;
+  }
+
   /** Readings that are missing between the first and the last of a life. */
   get missingCount(): number {
     return this.#all().reduce((sum, life) => sum + life.missing, 0);

@@ -26,15 +26,24 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     });
   }
   const startMs = performance.now();
-  const recorder = new Recorder(options.dashboard ? () => Promise.resolve() : options.say);
+  const recorder = new Recorder();
   const fleet = new DemoFleet(options.root);
   options.defer(() => fleet.stop());
   const story = new DemoStory(fleet, recorder, options.signal);
   options.defer(() => story.close());
-  if (options.dashboard) await underDashboard(fleet, story, options);
-  else await story.run();
+  if (options.dashboard) {
+    const { showDashboard } = await import('../dashboard.ts');
+    const left = story.ready.then(() => showDashboard({ url: fleet.url, readOnly: false }));
+    const told = story.run({ sumAfter: left });
+    // What was told meanwhile is told when the screen is free, and the rest as it comes.
+    await Promise.race([left, told]).finally(() => left);
+    recorder.open(options.say);
+    await told;
+  } else {
+    recorder.open(options.say);
+    await story.run();
+  }
   await recorder.told;
-  if (options.dashboard) await recorder.retell(options.say);
   const report = { held: recorder.held, tookMs: performance.now() - startMs, steps: recorder.steps };
   const count = recorder.steps.flatMap(step => step.checks).length;
   await options.say('');
@@ -46,33 +55,21 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   return report;
 }
 
-async function underDashboard(fleet: DemoFleet, story: DemoStory, options: DemoOptions): Promise<void> {
-  const { showDashboard } = await import('../dashboard.ts');
-  const told = story.run();
-  await Promise.race([story.ready, told]);
-  const closed = showDashboard({ url: fleet.url, readOnly: false });
-  // Whoever leaves the dashboard early leaves the demonstration.
-  await Promise.race([told, closed.then(() => story.abandon())]).catch(() => {});
-  await closed;
-  await told.catch(error => {
-    if (!story.abandoned) throw error;
-  });
-  options.signal.throwIfAborted();
-}
-
-/** Keeps what is told, and says it as it comes. */
+/** Keeps what is told, and says it once it may. */
 class Recorder implements Teller {
   readonly steps: DemoStep[] = [];
-  readonly #lines: string[] = [];
-  readonly #say: (line: string) => Promise<void>;
+  readonly #waiting: string[] = [];
+  #say: ((line: string) => Promise<void>) | undefined;
+  /** Settles when everything told so far is said. */
   told: Promise<void> = Promise.resolve();
-
-  constructor(say: (line: string) => Promise<void>) {
-    this.#say = say;
-  }
 
   get held(): boolean {
     return this.steps.every(step => step.checks.every(check => check.held));
+  }
+
+  open(say: (line: string) => Promise<void>): void {
+    this.#say = say;
+    for (const line of this.#waiting.splice(0)) this.#tell(line);
   }
 
   title(text: string): void {
@@ -90,13 +87,13 @@ class Recorder implements Teller {
     this.#tell(`   ${check.held ? '✓' : '✗'} ${check.what}: ${check.seen}`);
   }
 
-  async retell(say: (line: string) => Promise<void>): Promise<void> {
-    for (const line of this.#lines) await say(line);
-  }
-
   #tell(line: string): void {
-    this.#lines.push(line);
-    this.told = this.told.then(() => this.#say(line));
+    const say = this.#say;
+    if (!say) {
+      this.#waiting.push(line);
+      return;
+    }
+    this.told = this.told.then(() => say(line));
     this.told.catch(() => {});
   }
 }
