@@ -1,5 +1,6 @@
 import type { PoolClient, StopOptions } from '../../engine/index.ts';
 import { type KeyStop, stopNoun } from '../../present/nouns/stops.ts';
+import { safeText } from '../../present/safe-text.ts';
 import { runBulk } from '../bulk.ts';
 import { failureOf, throwFailures } from '../failures.ts';
 import type { Output } from '../output.ts';
@@ -21,7 +22,7 @@ export async function stopJobs(
       const failure = outcome.done ? null : failureOf(outcome.error);
       rows.push({ key, stop, error: failure });
       const worker = stop?.worker ? ` on worker ${stop.worker}` : '';
-      await output.note(stop ? `${stop.status} "${key}"${worker}` : (failure?.message ?? ''));
+      await output.note(stop ? safeText(`${stop.status} "${key}"${worker}`) : safeText(failure?.message ?? ''));
     },
     inFlight: IN_FLIGHT,
     continueOnError: true,

@@ -1,4 +1,5 @@
 import { describeError, PonosError, type WorkerEvents } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
 
 export interface EventFacts {
   key?: string;
@@ -37,11 +38,11 @@ const DESCRIBE: Describe = {
   }),
   fenced: ({ incarnation, jobCount }) => ({
     more: { incarnation, jobCount },
-    sentence: `fenced: the lease is over, ${jobCount} jobs were stopped`,
+    sentence: `fenced: the lease is over, ${formatCount(jobCount, 'job')} to stop`,
   }),
   zombies: ({ keys }) => ({
     more: { keys },
-    sentence: `${keys.length} jobs did not stop in time after the lease was over: ${keys.slice(0, 5).join(', ')}`,
+    sentence: `${formatCount(keys.length, 'job')} did not stop in time after the lease was over: ${keys.slice(0, 5).join(', ')}`,
   }),
   handlerError: ({ key, error }) => ({
     key,

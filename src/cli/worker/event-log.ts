@@ -3,8 +3,9 @@
  * waits for a slow reader; what does not fit is counted and told.
  */
 import { describeError, PonosError, type PoolNode, type Worker, type WorkerEvents } from '../../engine/index.ts';
-import { formatTime } from '../../present/human.ts';
+import { formatCount, formatTime } from '../../present/human.ts';
 import { type WorkerEventRow, workerEventNoun } from '../../present/nouns/worker-events.ts';
+import { safeText } from '../../present/safe-text.ts';
 import { OutputClosedError } from '../errors.ts';
 import type { Output, RecordStream } from '../output.ts';
 import { describeWorkerEvent, type EventFacts } from './describe-event.ts';
@@ -104,13 +105,17 @@ export class EventLog {
 
   async #write(row: WorkerEventRow): Promise<void> {
     if (this.#records) await this.#records.write(row.event, row);
-    else if (row.sentence !== null) await this.#output.note(`${formatTime(row.atMs)} ${row.sentence}`);
+    else if (row.sentence !== null) await this.#output.note(`${formatTime(row.atMs)} ${safeText(row.sentence)}`);
   }
 
   #dropped(): WorkerEventRow {
     const count = this.#droppedCount;
     this.#droppedCount = 0;
     const base = { event: 'dropped', atMs: Date.now(), worker: this.#worker, key: null, token: null };
-    return { ...base, more: { count }, sentence: `${count} events are not shown: they come faster than they are read` };
+    return {
+      ...base,
+      more: { count },
+      sentence: `${formatCount(count, 'event')} not shown: they come faster than they are read`,
+    };
   }
 }

@@ -8,6 +8,7 @@ import { payloadOf } from '../../cli/stdin.ts';
 import { type DispatchOptions, linkOptions, NotFoundError, PoolClient } from '../../engine/index.ts';
 import { formatCount, formatDuration } from '../../present/human.ts';
 import { dispatchNoun } from '../../present/nouns/dispatches.ts';
+import { safeText } from '../../present/safe-text.ts';
 
 export default class JobDispatch extends BaseCommand<typeof JobDispatch> {
   static override summary = 'Give a job to a pool, or many of them from standard input';
@@ -70,7 +71,7 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
     if (this.output.looks.format === 'table') await this.output.line(dispatch.id);
     else await this.output.item(dispatchNoun, dispatch);
     const worker = dispatch.worker ? `, worker ${dispatch.worker}` : '';
-    await this.output.note(`job "${key}" ${dispatch.status} in ${formatDuration(tookMs)}${worker}`);
+    await this.output.note(`job "${safeText(key)}" ${dispatch.status} in ${formatDuration(tookMs)}${worker}`);
   }
 
   async #bulk(key: string, payload: string | undefined): Promise<void> {

@@ -2,6 +2,7 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
 import { PoolClient } from '../../engine/index.ts';
+import { safeText } from '../../present/safe-text.ts';
 
 export default class JobNotify extends BaseCommand<typeof JobNotify> {
   static override summary = 'Send a message to the handler of a job';
@@ -26,6 +27,6 @@ export default class JobNotify extends BaseCommand<typeof JobNotify> {
     const client = await PoolClient.open(link, this.pool);
     this.defer(() => client.close());
     await client.notify(key, payload);
-    await this.output.note(`job "${key}" will be notified`);
+    await this.output.note(`job "${safeText(key)}" will be notified`);
   }
 }

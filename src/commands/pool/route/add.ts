@@ -2,6 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../../cli/flags.ts';
 import { addRoute, showPool } from '../../../engine/index.ts';
+import { safeText } from '../../../present/safe-text.ts';
 
 export default class PoolRouteAdd extends BaseCommand<typeof PoolRouteAdd> {
   static override summary = 'Send job keys that match a pattern to a worker group';
@@ -32,6 +33,6 @@ export default class PoolRouteAdd extends BaseCommand<typeof PoolRouteAdd> {
     const link = await this.connect();
     await showPool(link, this.pool);
     await addRoute(link, this.pool, { glob: pattern, group }, this.flags.at);
-    await this.output.note(`keys "${pattern}" of pool "${this.pool}" go to group "${group}" from now on`);
+    await this.output.note(`keys "${safeText(pattern)}" of pool "${this.pool}" go to group "${group}" from now on`);
   }
 }

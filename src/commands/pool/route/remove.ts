@@ -1,6 +1,7 @@
 import { BaseCommand } from '../../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../../cli/flags.ts';
 import { removeRoute, showPool } from '../../../engine/index.ts';
+import { safeText } from '../../../present/safe-text.ts';
 
 export default class PoolRouteRemove extends BaseCommand<typeof PoolRouteRemove> {
   static override summary = 'Remove a route';
@@ -16,6 +17,6 @@ export default class PoolRouteRemove extends BaseCommand<typeof PoolRouteRemove>
     const link = await this.connect();
     await showPool(link, this.pool);
     await removeRoute(link, this.pool, pattern);
-    await this.output.note(`removed the route "${pattern}" of pool "${this.pool}"`);
+    await this.output.note(`removed the route "${safeText(pattern)}" of pool "${this.pool}"`);
   }
 }
