@@ -127,9 +127,8 @@ export class Lease implements WorkerLease {
     const { leaseMs } = terms();
     const sentMs = this.#leaseClock.nowMs();
     try {
-      const renewed = await within(clock, leaseMs / 2, renew(), () => {
-        onSilence();
-        throw new RedisUnavailableError('no answer to the renewal of the lease');
+      const renewed = await within(clock, this.#patienceMs(leaseMs), renew(), () => {
+        throw new RedisUnavailableError('no answer to the renewal of the lease', { uncertain: true });
       });
       if (!this.#held) return;
       if (!renewed) return this.lose('Redis says so');
@@ -141,8 +140,15 @@ export class Lease implements WorkerLease {
     } catch (error) {
       if (!this.#held) return;
       this.events.emit('error', error);
+      // Sent and not answered: the socket may be dead without a sign.
+      if (error instanceof RedisUnavailableError && error.uncertain) onSilence();
       this.#renewIn(Math.min(MAX_RETRY_MS, leaseMs / 10));
     }
+  }
+
+  /** How long to wait for a reply: as long as leaves time for another attempt on a new socket. */
+  #patienceMs(leaseMs: number): number {
+    return Math.max(leaseMs / 20, Math.min(leaseMs / 2, this.leftMs() - leaseMs / 6));
   }
 
   #armDeadline(): void {

@@ -11,10 +11,13 @@ local function end_job(key, job, outcome, body)
   redis.call('UNLINK', job_prefix .. key, notes_prefix .. key)
   shard.count = shard.count - 1
   local record = record_prefix .. job.dispatch
-  redis.call('HSET', record, 'key', key, 'digest', job.digest, 'outcome', outcome, 'worker', job.worker,
+  -- A foreign key under that name costs the outcome, not the end of the job.
+  local kept = redis.pcall('HSET', record, 'key', key, 'digest', job.digest, 'outcome', outcome, 'worker', job.worker,
     'token', job.token)
-  if job.keep_ms and body ~= '' then redis.call('HSET', record, 'result', body) end
-  redis.call('PEXPIRE', record, job.keep_ms or RETRY_WINDOW_MS)
+  if type(kept) == 'number' then
+    if job.keep_ms and body ~= '' then redis.call('HSET', record, 'result', body) end
+    redis.call('PEXPIRE', record, job.keep_ms or RETRY_WINDOW_MS)
+  end
   if job.reply_to then tell(job.reply_to, outcome, job.dispatch, job.worker, job.token, (job.keep_ms or outcome == 'dead') and body or '') end
   if job.stop_reply_to then tell(job.stop_reply_to, outcome, job.stop_id, job.worker, job.token, '') end
 end

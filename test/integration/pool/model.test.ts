@@ -1,0 +1,354 @@
+/**
+ * Any sequence of transitions by any callers, against a plain model: each reply is the model's, and after every sequence
+ * the invariants hold. Workers here are names; time passes when a command says so.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Shard } from '../../../src/engine/pool/shard.ts';
+import type { RedisLink } from '../../../src/engine/redis/link.ts';
+import { usePool } from '../../support/pool.ts';
+import { findViolations } from '../../support/pool-invariants.ts';
+import { joinWorker, LONG_LEASE, openShard, passTime, request } from '../../support/shard.ts';
+
+const LIMIT = 2;
+const CAPACITY = 2;
+const MAX_ATTEMPTS = 2;
+const WORKERS = ['a', 'b'] as const;
+const KEYS = ['k0', 'k1', 'k2'] as const;
+
+interface ModelJob {
+  state: 'pending' | 'assigned' | 'running' | 'stopping';
+  worker: string;
+  token: number;
+  attempt: number;
+  /** Not due before the clock shows this; only "now or much later" matters. */
+  due: boolean;
+}
+interface ModelWorker {
+  incarnation: number;
+  leaseLeftMs: number;
+  draining: boolean;
+}
+interface Model {
+  epoch: number;
+  highest: number;
+  jobs: Map<string, ModelJob>;
+  workers: Map<string, ModelWorker>;
+  /** Every token ever given, for callers that come late. */
+  tokens: Map<string, number[]>;
+  dispatchCount: number;
+}
+interface Real {
+  shard: Shard;
+  link: RedisLink;
+  pool: string;
+}
+
+type Step =
+  | { do: 'register' | 'drain' | 'leave' | 'renew'; worker: string }
+  | { do: 'dispatch'; key: string; worker: string; staleEpoch: boolean }
+  | { do: 'assign' | 'claim'; worker: string; key: string }
+  | { do: 'started' | 'complete' | 'fail'; key: string; late: boolean }
+  | { do: 'release'; key: string; late: boolean; to: string }
+  | { do: 'stop'; key: string }
+  | { do: 'pass'; ms: number }
+  | { do: 'reap' };
+
+const key = fc.constantFrom(...KEYS);
+const worker = fc.constantFrom(...WORKERS);
+const late = fc.boolean();
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({
+    do: fc.constantFrom('register' as const, 'register' as const, 'drain' as const, 'leave' as const, 'renew' as const),
+    worker,
+  }),
+  fc.record({ do: fc.constant('dispatch' as const), key, worker, staleEpoch: fc.boolean() }),
+  fc.record({ do: fc.constant('dispatch' as const), key, worker, staleEpoch: fc.constant(false) }),
+  fc.record({ do: fc.constantFrom('assign' as const, 'claim' as const), worker, key }),
+  fc.record({ do: fc.constantFrom('started' as const, 'complete' as const, 'fail' as const), key, late }),
+  fc.record({ do: fc.constant('release' as const), key, late, to: fc.constantFrom('', ...WORKERS) }),
+  fc.record({ do: fc.constant('stop' as const), key }),
+  fc.record({
+    do: fc.constant('pass' as const),
+    ms: fc.constantFrom(1000, LONG_LEASE.leaseMs / 2, LONG_LEASE.leaseMs),
+  }),
+  fc.record({ do: fc.constant('reap' as const) }),
+);
+
+describe('the scripts, against a model', () => {
+  const fixture = usePool();
+
+  it('answer as the model does, in any order', async () => {
+    const link = await fixture.connect();
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 80, size: 'max' }), async steps => {
+        const pool = `${fixture.pool}-${run++}`;
+        const real = { shard: await openShard(link, pool, LIMIT), link, pool };
+        const model: Model = {
+          epoch: 1,
+          highest: 0,
+          jobs: new Map(),
+          workers: new Map(),
+          tokens: new Map(),
+          dispatchCount: 0,
+        };
+        for (const each of steps) await take(each, model, real);
+        expect(await findViolations(link, pool)).toEqual([]);
+      }),
+      { numRuns: Number(process.env.PONOS_TEST_RUNS ?? 80) },
+    );
+  });
+});
+
+function alive(model: Model, id: string): boolean {
+  return (model.workers.get(id)?.leaseLeftMs ?? 0) > 0;
+}
+
+function owned(model: Model, id: string): string[] {
+  return [...model.jobs].filter(([, job]) => job.worker === id && job.state !== 'pending').map(([name]) => name);
+}
+
+function minted(model: Model, name: string, token: number): number {
+  expect(token).toBeGreaterThan(model.highest);
+  model.highest = token;
+  model.tokens.set(name, [...(model.tokens.get(name) ?? []), token]);
+  return token;
+}
+
+function requeue(job: ModelJob, due: boolean): void {
+  Object.assign(job, { state: 'pending', worker: '', due });
+}
+
+/** The token a caller knows: the present one, or one of before. */
+function tokenOf(model: Model, name: string, isLate: boolean): number {
+  const tokens = model.tokens.get(name) ?? [];
+  return (isLate ? tokens.at(-2) : tokens.at(-1)) ?? 1;
+}
+
+/** The job, when a caller with that token may still end it. */
+function mine(model: Model, name: string, token: number): ModelJob | undefined {
+  const job = model.jobs.get(name);
+  return job && job.state !== 'pending' && job.token === token ? job : undefined;
+}
+
+async function take(each: Step, model: Model, { shard, link, pool }: Real): Promise<void> {
+  switch (each.do) {
+    case 'register': {
+      const incarnation = (model.workers.get(each.worker)?.incarnation ?? 0) + 1;
+      const reply = await joinWorker(shard, each.worker, incarnation);
+      model.epoch++;
+      model.workers.set(each.worker, { incarnation, leaseLeftMs: LONG_LEASE.leaseMs, draining: false });
+      expect(reply).toMatchObject({
+        status: 'REGISTERED',
+        epoch: model.epoch,
+        owned: owned(model, each.worker).length,
+      });
+      return;
+    }
+    case 'renew': {
+      const state = model.workers.get(each.worker);
+      const reply = await shard.renew(link.commands, each.worker, state?.incarnation ?? 1);
+      expect(reply.status).toBe(alive(model, each.worker) ? 'RENEWED' : 'EXPIRED');
+      if (state && alive(model, each.worker)) state.leaseLeftMs = LONG_LEASE.leaseMs;
+      return;
+    }
+    case 'drain': {
+      const state = model.workers.get(each.worker);
+      const reply = await shard.drain(each.worker);
+      if (state && !state.draining) model.epoch++;
+      if (state) state.draining = true;
+      expect(reply).toEqual(state ? { status: 'DRAINING', epoch: model.epoch } : { status: 'ABSENT' });
+      return;
+    }
+    case 'leave': {
+      const state = model.workers.get(each.worker);
+      const count = owned(model, each.worker).length;
+      const reply = await shard.leave(each.worker, state?.incarnation ?? 1);
+      if (state && count === 0) {
+        model.epoch++;
+        model.workers.delete(each.worker);
+      }
+      expect(reply).toEqual(state && count > 0 ? { status: 'OWNS', count } : { status: 'LEFT', epoch: model.epoch });
+      return;
+    }
+    case 'dispatch':
+      return dispatch(each, model, shard);
+    case 'assign': {
+      const state = model.workers.get(each.worker);
+      const { incarnation = 1 } = state ?? {};
+      const asked = { id: each.worker, incarnation, group: 'default', capacity: CAPACITY };
+      const reply = await shard.assign(asked, model.epoch, [each.key]);
+      if (!state || !alive(model, each.worker)) return expect(reply.status).toBe('EXPIRED');
+      if (state.draining) return expect(reply.status).toBe('STALE');
+      const job = model.jobs.get(each.key);
+      const given = job?.state === 'pending' && job.due && owned(model, each.worker).length < CAPACITY;
+      if (reply.status !== 'ASSIGNED') throw new Error(reply.status);
+      const rows = reply.jobs as [Buffer, Buffer, number, Buffer][];
+      expect(rows.length).toBe(given ? 1 : 0);
+      if (!given || !job) return;
+      job.attempt++;
+      expect(rows[0]?.[2]).toBe(job.attempt);
+      Object.assign(job, {
+        state: 'assigned',
+        worker: each.worker,
+        token: minted(model, each.key, Number(String(rows[0]?.[1]))),
+      });
+      return;
+    }
+    case 'claim': {
+      const state = model.workers.get(each.worker);
+      const reply = await shard.claim(each.worker, state?.incarnation ?? 1, [each.key, '']);
+      if (!state || !alive(model, each.worker)) return expect(reply.status).toBe('EXPIRED');
+      if (reply.status !== 'CLAIMED') throw new Error(reply.status);
+      const [row] = reply.jobs as unknown[][];
+      const job = model.jobs.get(each.key);
+      if (!job || job.worker !== each.worker || job.state === 'pending') return expect(String(row?.[0])).toBe('gone');
+      if (job.state === 'stopping') {
+        model.jobs.delete(each.key);
+        return expect(String(row?.[0])).toBe('gone');
+      }
+      if (String(row?.[0]) === 'gone') {
+        // Its last attempt had begun: dead.
+        expect(job.attempt).toBe(MAX_ATTEMPTS);
+        model.jobs.delete(each.key);
+        return;
+      }
+      expect(row?.[3]).toBeLessThanOrEqual(MAX_ATTEMPTS);
+      Object.assign(job, {
+        state: 'assigned',
+        attempt: row?.[3],
+        token: minted(model, each.key, Number(String(row?.[2]))),
+      });
+      return;
+    }
+    case 'started': {
+      const token = tokenOf(model, each.key, each.late);
+      const job = mine(model, each.key, token);
+      const { states } = await shard.started('w', [each.key, token, '']);
+      const expected = !job ? 'gone' : job.state === 'stopping' ? 'stopping' : 0;
+      expect(typeof states[0] === 'number' ? states[0] : String(states[0])).toBe(expected);
+      if (job?.state === 'assigned') job.state = 'running';
+      return;
+    }
+    case 'complete': {
+      const token = tokenOf(model, each.key, each.late);
+      const job = mine(model, each.key, token);
+      const { states } = await shard.settle(job?.worker ?? 'a', [each.key, token, 'completed', '']);
+      expect(String(states[0])).toBe(job ? 'ended' : 'gone');
+      if (job) model.jobs.delete(each.key);
+      return;
+    }
+    case 'fail': {
+      const token = tokenOf(model, each.key, each.late);
+      const job = mine(model, each.key, token);
+      const reply = await shard.fail(job?.worker ?? 'a', each.key, token, 'broke', 0.5, false);
+      if (!job) return expect(reply.status).toBe('GONE');
+      if (job.state === 'stopping' || job.attempt >= MAX_ATTEMPTS) {
+        model.jobs.delete(each.key);
+        return expect(reply.status).toBe(job.state === 'stopping' ? 'STOPPED' : 'DEAD');
+      }
+      expect(reply).toMatchObject({ status: 'RETRY', attempt: job.attempt });
+      requeue(job, false);
+      return;
+    }
+    case 'release': {
+      const token = tokenOf(model, each.key, each.late);
+      const job = mine(model, each.key, token);
+      const target = each.to === '' ? undefined : { worker: each.to, epoch: model.epoch, capacity: CAPACITY };
+      const others =
+        each.to === '' ? [] : owned(model, each.to).filter(name => name !== each.key || job?.worker !== each.to);
+      const takes = alive(model, each.to) && owned(model, each.to).length < CAPACITY;
+      const reply = await shard.release(job?.worker ?? 'a', each.key, token, target, 'test');
+      if (!job) return expect(reply.status).toBe('GONE');
+      if (job.state === 'stopping') {
+        model.jobs.delete(each.key);
+        return expect(reply.status).toBe('STOPPED');
+      }
+      job.attempt = Math.max(0, job.attempt - 1);
+      if (takes && others.length < CAPACITY) {
+        if (reply.status !== 'ASSIGNED') throw new Error(reply.status);
+        job.attempt++;
+        Object.assign(job, { state: 'assigned', worker: each.to, token: minted(model, each.key, reply.token) });
+        return;
+      }
+      expect(reply.status).toBe('PENDING');
+      requeue(job, true);
+      return;
+    }
+    case 'stop': {
+      const job = model.jobs.get(each.key);
+      const reply = await shard.stop(`stop-${model.dispatchCount++}`, each.key, '');
+      if (!job) return expect(reply.status).toBe('ABSENT');
+      if (job.state === 'pending') model.jobs.delete(each.key);
+      expect(reply.status).toBe(job.state === 'pending' ? 'STOPPED' : 'STOPPING');
+      if (job.state !== 'pending') job.state = 'stopping';
+      return;
+    }
+    case 'pass': {
+      await passTime(link, pool, each.ms);
+      for (const state of model.workers.values()) state.leaseLeftMs -= each.ms;
+      // Longer than any back-off here.
+      for (const job of model.jobs.values()) job.due ||= each.ms >= 1000;
+      return;
+    }
+    case 'reap':
+      return reap(model, shard);
+  }
+}
+
+async function dispatch(each: Step & { do: 'dispatch' }, model: Model, shard: Shard): Promise<void> {
+  const epoch = each.staleEpoch ? model.epoch - 1 : model.epoch;
+  const id = `d${model.dispatchCount++}`;
+  const asked = request(each.key, {
+    id,
+    worker: each.worker,
+    epoch,
+    capacity: CAPACITY,
+    attempts: MAX_ATTEMPTS,
+    backoffMs: 1000,
+    backoffMaxMs: 1000,
+  });
+  const reply = await shard.dispatch(asked);
+  if (model.jobs.has(each.key)) return expect(reply.status).toBe('EXISTS');
+  if (model.jobs.size >= LIMIT) return expect(reply).toEqual({ status: 'FULL', limit: LIMIT });
+  const assigned = !each.staleEpoch && alive(model, each.worker) && owned(model, each.worker).length < CAPACITY;
+  expect(reply).toMatchObject({ status: assigned ? 'ASSIGNED' : 'PENDING', epoch: model.epoch });
+  const token = reply.status === 'ASSIGNED' ? minted(model, each.key, reply.token) : 0;
+  model.jobs.set(each.key, {
+    state: assigned ? 'assigned' : 'pending',
+    worker: assigned ? each.worker : '',
+    token,
+    attempt: assigned ? 1 : 0,
+    due: true,
+  });
+  // Sent again after a lost reply.
+  expect((await shard.dispatch(asked)).status).toBe(reply.status);
+}
+
+async function reap(model: Model, shard: Shard): Promise<void> {
+  const over = [...model.workers].filter(([, { leaseLeftMs }]) => leaseLeftMs + LONG_LEASE.graceMs <= 0);
+  for (let left = over.length; left > 0; ) {
+    const reply = await shard.reap(1, 0.5);
+    if (reply.status !== 'REAPED') throw new Error(reply.status);
+    const taken = new Set(owned(model, reply.worker));
+    const stays = new Set<string>();
+    // One at a time, in any order: the record says which it was.
+    for (const name of taken) {
+      const [state] = await shard.readJob(name, 'state');
+      const job = model.jobs.get(name) as ModelJob;
+      if (state === null) {
+        expect(job.state === 'stopping' || job.attempt >= MAX_ATTEMPTS).toBe(true);
+        model.jobs.delete(name);
+      } else if (String(state) === 'pending') requeue(job, true);
+      else stays.add(name);
+    }
+    expect(taken.size - stays.size).toBe(Math.min(1, taken.size));
+    if (stays.size === 0) {
+      model.workers.delete(reply.worker);
+      model.epoch++;
+      left--;
+    }
+  }
+  expect((await shard.reap(1, 0.5)).status).toBe('NONE');
+}

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { Lease } from '../../../src/engine/pool/lease.ts';
+import { leasePresets, resolveLease } from '../../../src/engine/pool/options.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const TERMS = leasePresets.fast;
+/** Of a reply, within what a renewal waits for. */
+const LATE_MS = 800;
+const HELD_MS = TERMS.leaseMs - TERMS.marginMs;
+
+function makeLease(renew: () => Promise<boolean>) {
+  const clock = new ManualClock();
+  const lost: string[] = [];
+  let silences = 0;
+  const lease = new Lease({ clock, terms: () => TERMS, renew, onSilence: () => silences++, random: () => 0.5 });
+  lease.events.on('lost', error => lost.push(error.message));
+  return { clock, lease, lost, silences: () => silences };
+}
+
+describe('a lease', () => {
+  it('stands as long as it is renewed', async () => {
+    let renewals = 0;
+    const { clock, lease, lost } = makeLease(async () => {
+      renewals++;
+      return true;
+    });
+    lease.begin(lease.nowMs());
+    await clock.advance(60_000);
+    expect(lease.owned).toBe(true);
+    expect(lost).toEqual([]);
+    expect(renewals).toBe(60_000 / (TERMS.leaseMs / 3));
+    await lease.stop();
+    expect(clock.timerCount).toBe(0);
+  });
+
+  it('ends by its own clock before Redis ends it, when no renewal succeeds', async () => {
+    const { clock, lease, lost } = makeLease(() => Promise.reject(new Error('no Redis')));
+    lease.begin(lease.nowMs());
+    await clock.advance(HELD_MS - 1);
+    expect(lease.owned).toBe(true);
+    await clock.advance(2);
+    expect(lease.owned).toBe(false);
+    expect(lost.length).toBe(1);
+  });
+
+  it('counts from the moment a renewal is sent, not from its reply', async () => {
+    let reply = (_: boolean) => {};
+    const { clock, lease, lost } = makeLease(
+      () =>
+        new Promise<boolean>(resolve => {
+          reply = resolve;
+        }),
+    );
+    lease.begin(lease.nowMs());
+    await clock.advance(TERMS.leaseMs / 3 + LATE_MS);
+    reply(true);
+    await clock.advance(0);
+    // Sent at a third of the lease.
+    expect(lease.leftMs()).toBeCloseTo(HELD_MS - LATE_MS, 0);
+    await clock.advance(HELD_MS);
+    expect(lost.length).toBe(1);
+  });
+
+  it('is not revived by a reply that comes after the deadline', async () => {
+    const replies: ((renewed: boolean) => void)[] = [];
+    const { clock, lease, lost } = makeLease(() => new Promise(resolve => replies.push(resolve)));
+    lease.begin(lease.nowMs());
+    await clock.advance(HELD_MS + 1);
+    for (const reply of replies) reply(true);
+    await clock.advance(10);
+    expect(lease.owned).toBe(false);
+    expect(lost.length).toBe(1);
+  });
+
+  it('is over at the first question after a sleep, before any timer ran', () => {
+    const { clock, lease, lost } = makeLease(async () => true);
+    lease.begin(lease.nowMs());
+    clock.suspend(HELD_MS + 1);
+    expect(lease.owned).toBe(false);
+    expect(lease.check()).toBe(false);
+    expect(lost.length).toBe(1);
+  });
+
+  it('does not last longer because the wall clock was set back', async () => {
+    const { clock, lease } = makeLease(() => Promise.reject(new Error('no Redis')));
+    lease.begin(lease.nowMs());
+    clock.stepWall(-3_600_000);
+    await clock.advance(HELD_MS + 1);
+    expect(lease.owned).toBe(false);
+  });
+
+  it('ends at once when Redis says so', async () => {
+    const { clock, lease, lost } = makeLease(async () => false);
+    lease.begin(lease.nowMs());
+    await clock.advance(TERMS.leaseMs / 3 + 1);
+    expect(lost.length).toBe(1);
+  });
+
+  it('drops a socket that does not answer, and tries again before the deadline', async () => {
+    let calls = 0;
+    const { clock, lease, lost, silences } = makeLease(() => {
+      calls++;
+      return calls === 1 ? new Promise(() => {}) : Promise.resolve(true);
+    });
+    lease.begin(lease.nowMs());
+    await clock.advance(10_000);
+    expect(silences()).toBe(1);
+    expect(lost).toEqual([]);
+    expect(calls).toBeGreaterThan(2);
+  });
+});
+
+describe('lease terms', () => {
+  it('accept the presets and others that are safe', () => {
+    for (const preset of Object.values(leasePresets)) expect(resolveLease(preset)).toEqual(preset);
+    expect(resolveLease('fast')).toEqual(leasePresets.fast);
+  });
+
+  it.each([
+    ['a clamp that outruns margin and grace', { clampMs: 5000 }, /two workers could run one job/],
+    ['a stop budget that does', { stopBudgetMs: 2000 }, /two workers could run one job/],
+    ['no grace to speak of', { graceMs: 1 }, /two workers could run one job/],
+    ['a margin that leaves no second attempt', { marginMs: 9000 }, /a third/],
+    ['a part of a millisecond', { leaseMs: 1.5 }, /whole number/],
+    ['a lease too short to renew', { leaseMs: 20, marginMs: 5 }, /200 or more/],
+  ])('refuse %s', (_what, change, message) => {
+    expect(() => resolveLease({ ...leasePresets.default, ...change })).toThrow(message);
+  });
+
+  it('refuse a preset nobody knows', () => {
+    expect(() => resolveLease('slow' as 'fast')).toThrow(/no preset/);
+  });
+});
