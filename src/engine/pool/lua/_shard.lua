@@ -14,27 +14,25 @@ end
 
 local shard = nil
 local function enter()
-  local found = read('hash', 'HMGET', config, 'generation', 'clock', 'last-time', 'clamp-ms', 'epoch', 'token', 'count',
-    'queued', 'limit', 'grace-ms', 'lease-ms', 'ledger-length', 'dispatched', 'dead-limit')
+  local found = read('hash', 'HMGET', config, 'clock', 'last-time', 'token', 'count', 'queued', 'epoch', 'generation',
+    'clamp-ms', 'ledger-length')
   if wrong then return wrong end
-  if found[1] ~= generation then return {'LOST'} end
+  if found[7] ~= generation then return {'LOST'} end
   local time = wall_us()
-  local passed = math.max(0, math.min(time - tonumber(found[3]), tonumber(found[4]) * 1000))
+  local passed = math.max(0, math.min(time - tonumber(found[2]), tonumber(found[8]) * 1000))
   shard = {
     time = time,
-    now = tonumber(found[2]) + passed,
-    epoch = tonumber(found[5]),
-    token = tonumber(found[6]),
-    count = tonumber(found[7]),
-    queued = tonumber(found[8]),
-    limit = tonumber(found[9]),
-    grace = tonumber(found[10]) * 1000,
-    lease = tonumber(found[11]) * 1000,
-    ledger_length = tonumber(found[12]),
-    dispatched = tonumber(found[13]),
-    dead_limit = tonumber(found[14]),
+    now = tonumber(found[1]) + passed,
+    token = tonumber(found[3]),
+    count = tonumber(found[4]),
+    queued = tonumber(found[5]),
+    epoch = tonumber(found[6]),
+    ledger_length = tonumber(found[9]),
   }
 end
+
+-- A setting of the shard that not every script needs.
+local function setting(name) return tonumber(redis.call('HGET', config, name)) end
 
 local function save(...)
   redis.call('HSET', config, 'clock', whole(shard.now), 'last-time', whole(shard.time), 'token', whole(shard.token),

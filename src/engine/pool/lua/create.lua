@@ -13,10 +13,11 @@ local terms = {'lease-ms', lease_ms, 'margin-ms', margin_ms, 'grace-ms', grace_m
   'stop-budget-ms', stop_budget_ms}
 if redis.call('EXISTS', config) == 0 then
   local time = whole(wall_us())
-  redis.call('HSET', config, 'generation', generation, 'server', server, 'shards', shards, 'clock', time,
-    'last-time', time, 'epoch', 1, 'token', 0, 'count', 0, 'queued', 0, 'limit', limit, 'ledger-length', ledger_length,
-    'dead-limit', dead_limit, 'dispatched', 0, 'started', 0, 'ended', 0, 'failed', 0, 'quarantine-until', 0,
-    'created-at', string.sub(time, 1, -4), unpack(terms))
+  -- What every script reads comes first: Redis looks through a small hash in order.
+  redis.call('HSET', config, 'clock', time, 'last-time', time, 'token', 0, 'count', 0, 'queued', 0, 'epoch', 1,
+    'generation', generation, 'clamp-ms', clamp_ms, 'ledger-length', ledger_length, 'limit', limit, 'dispatched', 0,
+    'started', 0, 'ended', 0, 'failed', 0, 'dead-limit', dead_limit, 'server', server, 'shards', shards,
+    'quarantine-until', 0, 'created-at', string.sub(time, 1, -4), unpack(terms))
   return {'CREATED'}
 end
 local stand = redis.call('HMGET', config, 'lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms')

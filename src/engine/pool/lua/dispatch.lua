@@ -24,8 +24,9 @@ if present[1] and present[2] == id then
   if present[1] == 'pending' then return {'PENDING', whole(shard.epoch)} end
   return {'ASSIGNED', whole(shard.epoch), present[4], present[5]}
 end
-if present[1] or redis.call('EXISTS', job) == 1 then return {'EXISTS', present[1] or ''} end
-if shard.count >= shard.limit then return {'FULL', whole(shard.limit)} end
+if present[1] then return {'EXISTS', present[1]} end
+local limits = redis.call('HMGET', config, 'limit', 'dispatched')
+if shard.count >= tonumber(limits[1]) then return {'FULL', limits[1]} end
 local assign = false
 if worker ~= '' and epoch == whole(shard.epoch) and delay_ms == '0' then
   local lease = read('zset', 'ZSCORE', members, worker)
@@ -70,7 +71,7 @@ if remember_ms ~= '' then
   redis.call('HSET', record, 'key', key, 'digest', digest)
   redis.call('PEXPIRE', record, remember_ms)
 end
-save('dispatched', whole(shard.dispatched + 1))
+save('dispatched', whole(tonumber(limits[2]) + 1))
 if assign then
   redis.call('SADD', own, key)
   mail_assignment(worker, key, token, 1, payload)

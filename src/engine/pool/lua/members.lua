@@ -14,14 +14,14 @@ local all = read('zset', 'ZRANGE', members, 0, -1, 'WITHSCORES')
 local first = read('zset', 'ZRANGE', pending, 0, 0, 'WITHSCORES')
 read('hash', 'HLEN', member_info)
 if wrong then return wrong end
-local next_us = -1
+local next_us, grace_us = -1, setting('grace-ms') * 1000
 local function sooner(us) if us > 0 and (next_us < 0 or us < next_us) then next_us = us end end
 local reapable, list = 0, {}
 local known = known_epoch == whole(shard.epoch)
 local mail = -1
 for i = 1, #all, 2 do
   local id, left = all[i], tonumber(all[i + 1]) - shard.now
-  if left + shard.grace <= 0 then reapable = reapable + 1 else sooner(left + shard.grace) end
+  if left + grace_us <= 0 then reapable = reapable + 1 else sooner(left + grace_us) end
   if left > 0 then
     local about = redis.call('HMGET', member_info, 'draining:' .. id, 'mail:' .. id, 'info:' .. id)
     if id == worker then mail = tonumber(about[2]) end

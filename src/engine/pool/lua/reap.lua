@@ -12,7 +12,8 @@
 local FREE_CRASHES = 2
 local refusal = enter_logged()
 if refusal then return refusal end
-local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - shard.grace), 'WITHSCORES', 'LIMIT', 0, 2)
+local grace_us, lease_us = setting('grace-ms') * 1000, setting('lease-ms') * 1000
+local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - grace_us), 'WITHSCORES', 'LIMIT', 0, 2)
 read('hash', 'HLEN', member_info)
 read('set', 'SCARD', groups)
 read('zset', 'ZCARD', dead)
@@ -24,7 +25,7 @@ if not worker then
   return {'NONE'}
 end
 local own = own_prefix .. worker
-local renewed_at = tonumber(over[2]) - shard.lease
+local renewed_at = tonumber(over[2]) - lease_us
 for i = 1, #keys do
   local key = keys[i]
   local job = job_of(key, renewed_at)

@@ -13,18 +13,19 @@ local lease = read('zset', 'ZSCORE', members, worker)
 local stand = read('hash', 'HMGET', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'mail:' .. worker)
 local owned = read('set', 'SCARD', own)
 if wrong then return wrong end
-if lease and stand[1] ~= node and tonumber(lease) + shard.grace > shard.now then
-  return {'TAKEN', stand[1] or '', whole((tonumber(lease) + shard.grace - shard.now) / 1000)}
+local lease_us, grace_us = setting('lease-ms') * 1000, setting('grace-ms') * 1000
+if lease and stand[1] ~= node and tonumber(lease) + grace_us > shard.now then
+  return {'TAKEN', stand[1] or '', whole((tonumber(lease) + grace_us - shard.now) / 1000)}
 end
 local again = lease and stand[1] == node and stand[2] == incarnation
-redis.call('ZADD', members, whole(shard.now + shard.lease), worker)
+redis.call('ZADD', members, whole(shard.now + lease_us), worker)
 if again then
   save()
   return {'REGISTERED', whole(shard.epoch), stand[3] or '0', owned}
 end
 -- Tokens above `since` were minted for this incarnation: a job assigned under one was never begun by an earlier one.
 -- `renewed` is when the earlier one was last known to live.
-local renewed_at = lease and tonumber(lease) - shard.lease or 0
+local renewed_at = lease and tonumber(lease) - lease_us or 0
 redis.call('HSET', member_info, 'renewed:' .. worker, whole(renewed_at), 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
   'since:' .. worker, whole(shard.token), 'mail:' .. worker, stand[3] or '0')
 redis.call('HDEL', member_info, 'draining:' .. worker)

@@ -16,6 +16,6 @@ if not lease or stand ~= incarnation or tonumber(lease) <= shard.now then
   save()
   return {'EXPIRED'}
 end
-redis.call('ZADD', members, whole(shard.now + shard.lease), worker)
+redis.call('ZADD', members, whole(shard.now + setting('lease-ms') * 1000), worker)
 save()
 return {'RENEWED', whole(shard.epoch)}
