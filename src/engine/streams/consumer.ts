@@ -90,6 +90,9 @@ export class Consumer implements Settler {
   #generation = '';
   #cursor = '';
   #recovering: Promise<void> | undefined;
+  #confirming: Promise<void> | undefined;
+  /** When the last beat was sent that was answered: until then, and for claimIdleMs more, what is held is ours. */
+  #confirmedMs = 0;
 
   constructor(context: SinkContext, stream: string) {
     this.#context = context;
@@ -101,7 +104,7 @@ export class Consumer implements Settler {
     this.#acks = new AckQueue(context.link.clock, {
       send: batch => this.#sendAcks(batch),
       confirmed: ids => this.#confirmed(ids),
-      failed: error => this.#report(error),
+      failed: error => this.report(error),
     });
   }
 
@@ -112,6 +115,11 @@ export class Consumer implements Settler {
   /** Entries that wait for something other than a handler: a delay, or an answer of Redis. */
   get backlog(): number {
     return this.#delayedCount + this.#background.size + this.#acks.size;
+  }
+
+  /** Acknowledgements on their way. */
+  get unconfirmedCount(): number {
+    return this.#acks.size;
   }
 
   get delayedCount(): number {
@@ -132,15 +140,17 @@ export class Consumer implements Settler {
     return this.#recovering;
   }
 
-  /** Takes what a read gave. Returns how many go to a handler, and how large all are. */
-  accept(entries: readonly RawEntry[]): { passed: number; bytes: number } {
-    const nowMs = this.#context.link.clock.monotonicMs();
+  /**
+   * Takes what a read gave that was sent at `sentMs`: Redis gave the entries to us no earlier, but how much later they
+   * arrived nobody knows. Returns how many go to a handler, and how large all are.
+   */
+  accept(entries: readonly RawEntry[], sentMs: number): { passed: number; bytes: number } {
     let passed = 0;
     let bytes = 0;
     if (this.#state === 'ended') return { passed, bytes };
     for (const [id, fields] of entries) {
       if (fields) for (const field of fields) bytes += field.length;
-      if (this.#take(id.toString('latin1'), fields, 1, nowMs)) passed++;
+      if (this.#take(id.toString('latin1'), fields, 1, sentMs)) passed++;
     }
     return { passed, bytes };
   }
@@ -158,7 +168,8 @@ export class Consumer implements Settler {
         number,
       ][];
       const missing = page.map(row => ({ id: String(row[0]), count: row[3] })).filter(({ id }) => !this.#held.has(id));
-      await this.#fetch(missing);
+      // How long they have been waiting is not known: they are confirmed before they are started.
+      await this.#fetch(missing, Number.NEGATIVE_INFINITY);
       const last = page.at(-1);
       if (!last || page.length < PAGE || this.#stopping.signal.aborted) return;
       from = `(${last[0]}`;
@@ -170,7 +181,8 @@ export class Consumer implements Settler {
     if (this.#state === 'broken') await this.recover();
     if (this.#state !== 'joined') return;
     const { link, sink, consumer } = this.#context;
-    const minimumMs = link.clock.monotonicMs() - this.#times.beatMs / 2;
+    const sentMs = link.clock.monotonicMs();
+    const minimumMs = sentMs - this.#times.beatMs / 2;
     const ids: string[] = [];
     for (const [id, held] of this.#held) if (held.needsBeat && held.sinceMs <= minimumMs) ids.push(id);
     for (let at = 0; at === 0 || at < ids.length; at += BEAT_BATCH) {
@@ -183,6 +195,24 @@ export class Consumer implements Settler {
       this.#cursor = reply.cursor;
       for (const id of reply.moved) this.#letGo(String(id));
     }
+    this.#confirmedMs = sentMs;
+    this.#context.wake();
+  }
+
+  /**
+   * After a long silence (the process was stopped, Redis was away) what waits here may be with another consumer: it is
+   * not started before Redis was asked.
+   */
+  owns(delivery: Delivery, nowMs: number): boolean {
+    const { claimIdleMs, noAck } = this.#context.settings;
+    if (noAck || nowMs - Math.max(delivery.sinceMs, this.#confirmedMs) < claimIdleMs) return true;
+    this.#confirming ??= this.beat()
+      // What failed is tried again by the next beat, which wakes too.
+      .catch(error => this.report(error))
+      .finally(() => {
+        this.#confirming = undefined;
+      });
+    return false;
   }
 
   /** Takes over what other consumers left, as far as there is room. */
@@ -193,6 +223,7 @@ export class Consumer implements Settler {
       const count = Math.min(CLAIM_BATCH, this.#context.claimCredit());
       this.claimDue = count <= 0;
       if (count <= 0 || this.#state !== 'joined') return;
+      const sentMs = link.clock.monotonicMs();
       const reply = await link.commands.run(
         claimScript,
         { events: this.#keys.events, sinks: this.#keys.sinks },
@@ -208,7 +239,7 @@ export class Consumer implements Settler {
       if (reply.status === 'NOGROUP') return this.recover();
       if (reply.status === 'BUSY') return;
       if (reply.lost > 0) this.#lost(reply.lost);
-      await this.#takeOver(reply.entries);
+      await this.#takeOver(reply.entries, sentMs);
       if (reply.more === 0) return;
     }
   }
@@ -313,13 +344,13 @@ export class Consumer implements Settler {
       await this.#join(FIRST_ID, true);
       if (this.state === 'joined') await this.#context.link.registry.add('streams', this.stream);
     } catch (error) {
-      this.#report(error);
+      this.report(error);
     }
     this.#context.wake();
   }
 
   /** Returns whether the entry goes to a handler. */
-  #take(id: string, fields: readonly Buffer[] | null, count: number, nowMs: number): boolean {
+  #take(id: string, fields: readonly Buffer[] | null, count: number, sinceMs: number): boolean {
     const { filter, counters, settings } = this.#context;
     // A group made anew gives again what we still work on; the end of that work ends this delivery too.
     if (this.#held.has(id)) return false;
@@ -339,24 +370,23 @@ export class Consumer implements Settler {
       this.#acks.addFiltered(settings.noAck ? undefined : id);
       return false;
     }
-    const delivery = new Delivery(this, this.stream, id, contents, count, nowMs);
+    const delivery = new Delivery(this, this.stream, id, contents, count, sinceMs);
     if (!settings.noAck) this.#held.set(id, delivery);
     this.#context.deliver(delivery);
     return true;
   }
 
-  /** Reads entries that are pending to us and takes them. */
-  async #fetch(wanted: readonly { id: string; count: number }[]): Promise<void> {
+  /** Reads entries that are pending to us, not idle since `sinceMs`, and takes them. */
+  async #fetch(wanted: readonly { id: string; count: number }[], sinceMs: number): Promise<void> {
     if (wanted.length === 0) return;
-    const { commands, clock } = this.#context.link;
+    const { commands } = this.#context.link;
     const found = (await Promise.all(
       wanted.map(({ id }) => commands.call('XRANGE', this.eventsKey, id, id)),
     )) as RawEntry[][];
     if (this.#stopping.signal.aborted) return;
-    const nowMs = clock.monotonicMs();
     wanted.forEach(({ id, count }, index) => {
       const entry = found[index]?.[0];
-      if (entry) this.#take(id, entry[1], count, nowMs);
+      if (entry) this.#take(id, entry[1], count, sinceMs);
       else if (!this.#held.has(id)) {
         this.#acks.addLost(id);
         this.#lost(1);
@@ -366,7 +396,7 @@ export class Consumer implements Settler {
   }
 
   /** Of entries claimed from others: id, deliveries with the one to come, id, ... */
-  async #takeOver(claimed: readonly unknown[]): Promise<void> {
+  async #takeOver(claimed: readonly unknown[], sentMs: number): Promise<void> {
     const { maxDeliveries } = this.#context.settings;
     const wanted: { id: string; count: number }[] = [];
     for (let at = 0; at + 1 < claimed.length; at += 2) {
@@ -381,7 +411,7 @@ export class Consumer implements Settler {
         this.#deadLetter(id, count - 1, `delivered ${count - 1} times, never settled`);
       }
     }
-    await this.#fetch(wanted);
+    await this.#fetch(wanted, sentMs);
   }
 
   #retryDelayMs(count: number): number {
@@ -410,9 +440,10 @@ export class Consumer implements Settler {
 
   async #retake(id: string): Promise<void> {
     const { link, sink, consumer } = this.#context;
+    const sentMs = link.clock.monotonicMs();
     const reply = await link.commands.run(retakeScript, { events: this.eventsKey }, { sink, consumer, id });
     this.#held.delete(id);
-    if (reply.status === 'OK') await this.#fetch([{ id, count: reply.count }]);
+    if (reply.status === 'OK') await this.#fetch([{ id, count: reply.count }], sentMs);
   }
 
   #hold(id: string): void {
@@ -445,7 +476,7 @@ export class Consumer implements Settler {
         return await act();
       } catch (error) {
         if (signal.aborted) return;
-        this.#report(error);
+        this.report(error);
         if (error instanceof ClosedError) return;
         await sleep(this.#context.link.clock, backoffMs(failures, RETRY), signal);
       }
@@ -488,7 +519,7 @@ export class Consumer implements Settler {
   }
 
   /** That Redis is away is said once, by whoever reads; the rest is for the operator. */
-  #report(error: unknown): void {
+  report(error: unknown): void {
     if (this.#state === 'ended' || error instanceof RedisUnavailableError || error instanceof ClosedError) return;
     this.#context.events.emit('error', { stream: this.stream, error });
   }

@@ -26,6 +26,8 @@ export type Outcome =
 /** What deliveries are settled with. */
 export interface Settler {
   settle(delivery: Delivery, outcome: Outcome): void;
+  /** No other consumer can have claimed it by now. If one may have, that is found out, and the runner pumped again. */
+  owns(delivery: Delivery, nowMs: number): boolean;
 }
 
 const MAX_REASON_CHARS = 1024;
@@ -38,7 +40,7 @@ export class Delivery implements SinkEvent {
   readonly topic: string | undefined;
   readonly headers: ReadonlyMap<string, string>;
   readonly deliveryCount: number;
-  /** When it was received, on the monotonic clock. */
+  /** On the monotonic clock: no later than when Redis gave it to us. */
   readonly sinceMs: number;
   readonly #settler: Settler;
   #state: 'waiting' | 'running' | 'settled' = 'waiting';

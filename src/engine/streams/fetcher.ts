@@ -113,8 +113,11 @@ export class Fetcher {
     if (signal.aborted) return;
     this.#reading = new Set(consumers);
     const { sink, consumer: name, settings } = this.#host.context;
+    // What arrives is known to be ours for claimIdleMs from when it was asked for.
+    const blockMs = Math.min(settings.blockMs, settings.claimIdleMs / 2);
+    const sentMs = this.#link.clock.monotonicMs();
     const reply = (await this.#blocking.call(
-      settings.blockMs,
+      blockMs,
       'XREADGROUP',
       'GROUP',
       sink,
@@ -122,20 +125,20 @@ export class Fetcher {
       'COUNT',
       Math.max(1, Math.floor(credit / consumers.length)),
       'BLOCK',
-      settings.blockMs,
+      Math.ceil(blockMs),
       ...(settings.noAck ? ['NOACK'] : []),
       'STREAMS',
       ...consumers.map(consumer => consumer.eventsKey),
       ...consumers.map(() => '>'),
     )) as [Buffer, RawEntry[]][] | null;
     this.#failures = 0;
-    if (reply) this.#accept(consumers, reply);
+    if (reply) this.#accept(consumers, reply, sentMs);
   }
 
-  #accept(consumers: readonly Consumer[], reply: [Buffer, RawEntry[]][]): void {
+  #accept(consumers: readonly Consumer[], reply: [Buffer, RawEntry[]][], sentMs: number): void {
     const byKey = new Map(consumers.map(consumer => [consumer.eventsKey, consumer]));
     for (const [key, entries] of reply) {
-      const taken = byKey.get(String(key))?.accept(entries);
+      const taken = byKey.get(String(key))?.accept(entries, sentMs);
       if (taken) this.#host.received(entries.length, taken.passed, taken.bytes);
     }
     this.#host.context.wake();

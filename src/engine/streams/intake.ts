@@ -15,11 +15,11 @@ export interface IntakeLimits {
 }
 
 /** Work to hold in advance, in ms of handling. */
-const AHEAD_MS = 200;
+const AHEAD_MS = 50;
 /** Weight of the newest measurement. */
 const SMOOTHING = 0.5;
 /** More than this in one read gains nothing. */
-const MAX_COUNT = 500;
+export const MAX_COUNT = 500;
 /** A read of a filtered stream asks for more than can run; by how much at most. */
 const MAX_OVERREAD = 100;
 /** A batch smaller than this says little about how many pass the filter. */

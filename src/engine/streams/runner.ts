@@ -59,6 +59,7 @@ export class Runner {
     if (this.#running.size === 0) this.#busySinceMs = startMs;
     while (this.#running.size < this.#concurrency && this.#head < this.#queue.length && !this.#stopped) {
       const delivery = this.#queue[this.#head] as Delivery;
+      if (!delivery.settled && !delivery.settler.owns(delivery, startMs)) break;
       this.#queue[this.#head++] = undefined as never;
       if (delivery.settled) continue;
       this.#start(delivery);

@@ -17,7 +17,7 @@ import { Consumer, type SinkContext } from './consumer.ts';
 import { FIRST_ID } from './entry-id.ts';
 import { Fetcher, type FetcherHost } from './fetcher.ts';
 import { Gate } from './gate.ts';
-import { Intake } from './intake.ts';
+import { Intake, MAX_COUNT } from './intake.ts';
 import { checkStart } from './position.ts';
 import { Runner, type SinkHandler } from './runner.ts';
 import type { SinkCounters, SinkEvents, SinkStats } from './sink-events.ts';
@@ -99,7 +99,7 @@ export class Sink {
     this.#host = {
       context: this.#context,
       changed: new Gate(),
-      credit: () => (this.#backlog > MAX_BACKLOG ? 0 : this.#intake.count(this.#runner.size)),
+      credit: () => (this.#isBehind ? 0 : this.#intake.count(this.#runner.size)),
       received: (entries, passed, bytes) => this.#intake.noteBatch(entries, passed, bytes),
     };
     this.events.on('removed', ({ stream }) => this.#forget(stream));
@@ -255,6 +255,16 @@ export class Sink {
     });
   }
 
+  /**
+   * Redis answers more slowly than events are handled: nothing more is read, so that at most two batches are pending
+   * beside those at work.
+   */
+  get #isBehind(): boolean {
+    let unconfirmed = 0;
+    for (const { consumer } of this.#members.values()) unconfirmed += consumer.unconfirmedCount;
+    return unconfirmed > MAX_COUNT || this.#backlog > MAX_BACKLOG;
+  }
+
   get #backlog(): number {
     let backlog = 0;
     for (const { consumer } of this.#members.values()) backlog += consumer.backlog;
@@ -270,13 +280,13 @@ export class Sink {
   }
 
   #task(intervalMs: number, jitter: number, act: (consumer: Consumer) => Promise<void>): PeriodicTask {
-    const report = (error: unknown) => {
-      if (!(error instanceof ClosedError)) this.events.emit('error', { stream: undefined, error });
-    };
     const onAll = async () => {
-      await Promise.all([...this.#members.values()].map(({ consumer }) => act(consumer).catch(report)));
+      const consumers = [...this.#members.values()].map(member => member.consumer);
+      await Promise.all(consumers.map(consumer => act(consumer).catch(error => consumer.report(error))));
     };
-    return new PeriodicTask(this.#link.clock, { intervalMs, jitter }, onAll, report);
+    return new PeriodicTask(this.#link.clock, { intervalMs, jitter }, onAll, error =>
+      this.events.emit('error', { stream: undefined, error }),
+    );
   }
 
   #checkOpen(): void {

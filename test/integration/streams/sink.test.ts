@@ -195,7 +195,7 @@ describe('a sink', () => {
   it('refuses a consumer with other settings, until the others are gone', async () => {
     const { link } = await openStream(redis, 's');
     const { sink } = await openSink(redis, link, 'k', { streams: ['s'], topic: 'a' });
-    const options = { streams: ['s'], topic: 'b', claimIdleMs: 300 };
+    const options = { streams: ['s'], topic: 'b' };
     await expect(Sink.open(link, 'k', options, () => {})).rejects.toMatchObject({
       code: 'CONFIG_MISMATCH',
       kind: 'outcome',
