@@ -21,6 +21,7 @@ export class Fleet {
   readonly folder = join(FOLDER, `pool-${newId()}`);
   readonly #options: Omit<WorkerProcessOptions, 'name' | 'history'>;
   readonly #workers: WorkerProcess[] = [];
+  #startCount = 0;
 
   constructor(options: Omit<WorkerProcessOptions, 'name' | 'history'>) {
     this.#options = options;
@@ -29,7 +30,7 @@ export class Fleet {
 
   /** Resolves when the worker is a member. */
   async start(more: Partial<WorkerProcessOptions> = {}): Promise<WorkerProcess> {
-    const name = `w${this.#workers.length}`;
+    const name = `w${this.#startCount++}`;
     const options = { ...this.#options, ...more, name, history: this.#file(name) };
     const child = spawn(process.execPath, [PROGRAM, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] });
     const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));

@@ -77,15 +77,22 @@ describe('worker processes under faults', () => {
     await until(() => nowMs() - stoppedAtMs > 2 * SHORT.leaseMs, 'two leases');
     stopped?.process.kill('SIGCONT');
     const resumedAtMs = nowMs();
-    await until(() => fleet.history().count('fenced', resumedAtMs) > 0, 'the stopped worker to give itself up');
-    await until(() => fleet.history().count('registered', resumedAtMs) > 0, 'it to come back');
+    const since = (what: string) =>
+      fleet
+        .history()
+        .events.some(event => event.what === what && event.worker === stopped?.name && event.atMs > resumedAtMs);
+    await until(() => since('fenced'), 'the stopped worker to give itself up');
+    await until(() => since('registered'), 'it to come back');
     await untilAllAlive(fleet, KEYS, nowMs());
     // The first thing it did was to give itself up: nothing it still held ticked after it went on.
     const history = fleet.history();
-    const fencedAtMs = history.events.find(({ what, atMs }) => what === 'fenced' && atMs > resumedAtMs)?.atMs ?? 0;
+    const fencedAtMs = history.events.find(
+      ({ what, worker, atMs }) => what === 'fenced' && worker === stopped?.name && atMs > resumedAtMs,
+    )?.atMs;
+    expect(fencedAtMs).toBeDefined();
     const stale = history.events.filter(
       ({ what, worker, atMs }) =>
-        worker === stopped?.name && what === 'tick' && atMs > resumedAtMs && atMs < fencedAtMs,
+        worker === stopped?.name && what === 'tick' && atMs > resumedAtMs && atMs < (fencedAtMs ?? 0),
     );
     expect(stale).toEqual([]);
     await finish();

@@ -123,10 +123,10 @@ describe('a fleet of workers', () => {
 
   it('does not touch a lease because of a short silence', async () => {
     const recorder = new Recorder();
-    const [a] = await fleet(['a'], recorder);
+    const [a] = await fleet(['a'], recorder, { lease: 'fast' });
     await a?.node.dispatch('k', '', { wait: 'started' });
     for (let i = 0; i < 4; i++) {
-      await fixture.pauseRenewals(200);
+      await fixture.pauseRenewals(400);
       await (await fixture.look()).commands.call('PING');
     }
     expect(a?.worker.incarnation).toBe(1);
