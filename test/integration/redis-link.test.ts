@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { RedisLink } from '../../src/engine/redis/link.ts';
@@ -100,15 +103,16 @@ describe('a link that needs a password', () => {
 
 describe('addresses', () => {
   it('reaches a Unix socket', async () => {
-    const server = await RedisServer.start();
-    await server.stop();
-    const socket = await RedisServer.start({ args: ['--unixsocket', `${server.folder}.sock`] });
+    const folder = await mkdtemp(join(tmpdir(), 'ponos-socket-'));
+    const path = join(folder, 'redis.sock');
+    const server = await RedisServer.start({ args: ['--unixsocket', path] });
     try {
-      const link = await RedisLink.connect({ url: `unix://${server.folder}.sock` });
+      const link = await RedisLink.connect({ url: `unix://${path}` });
       expect(String(await link.commands.call('PING'))).toBe('PONG');
       await link.close();
     } finally {
-      await socket.stop();
+      await server.stop();
+      await rm(folder, { recursive: true });
     }
   });
 });
