@@ -1,11 +1,11 @@
-import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { serverProgram } from './server-program.ts';
 
 export default function setup(): () => void {
-  if (spawnSync('redis-server', ['--version']).status !== 0) {
-    throw new Error('The tests need redis-server on the PATH. "npm test" installs it where it can.');
+  if (!serverProgram) {
+    throw new Error('The tests need redis-server or valkey-server on the PATH. "npm test" installs it where it can.');
   }
   // Code compiled by the processes the tests start, which they share: test/support/cli.ts.
   return () => rmSync(join(tmpdir(), 'ponos-test-cache'), { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedisLink } from '../../src/engine/redis/link.ts';
+import { serverProgram } from './server-program.ts';
 import { until } from './until.ts';
 
 export interface RedisServerOptions {
@@ -51,9 +52,13 @@ export class RedisServer {
     const file = join(this.folder, 'sentinel.conf');
     const role = sentinel === undefined ? ['--save', ''] : ['--sentinel'];
     if (sentinel !== undefined && !existsSync(file)) writeFileSync(file, sentinel);
-    const child = spawn('redis-server', [...(sentinel === undefined ? [] : [file]), ...settings, ...role, ...args], {
-      stdio: 'ignore',
-    });
+    const child = spawn(
+      serverProgram ?? 'redis-server',
+      [...(sentinel === undefined ? [] : [file]), ...settings, ...role, ...args],
+      {
+        stdio: 'ignore',
+      },
+    );
     this.#process = child;
     let failed: Error | undefined;
     child.on('error', error => {
