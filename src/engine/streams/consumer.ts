@@ -11,25 +11,16 @@
  * was removed on purpose ends the consumer.
  */
 import { backoffMs } from '../core/backoff.ts';
-import { sleep, type Timer } from '../core/clock.ts';
+import { sleep } from '../core/clock.ts';
 import type { Emitter } from '../core/emitter.ts';
 import { ClosedError, describeError, RedisUnavailableError } from '../core/errors.ts';
-import { newId } from '../core/ids.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { type AckBatch, AckQueue } from './ack-queue.ts';
+import { AckQueue } from './ack-queue.ts';
+import { ConsumerCommands, type Pending } from './consumer-commands.ts';
 import { Delivery, type Outcome, type Settler } from './delivery.ts';
 import { FIRST_ID } from './entry-id.ts';
 import { decodeContents, type RawEntry } from './event.ts';
-import {
-  ackScript,
-  beatScript,
-  claimScript,
-  deadLetterScript,
-  joinSinkScript,
-  leaveSinkScript,
-  retakeScript,
-  sweepConsumersScript,
-} from './scripts.gen.ts';
+import { HeldEntries } from './held-entries.ts';
 import type { SinkCounters, SinkEvents } from './sink-events.ts';
 import { configMismatch, type SinkSettings, timesOf } from './sink-options.ts';
 import type { TopicFilter } from './topic.ts';
@@ -51,41 +42,32 @@ export interface SinkContext {
   wake(): void;
   /** How many entries may be claimed now. */
   claimCredit(): number;
+  /** Tells of a loss, also one that is found while the sink is being opened and nobody can listen yet. */
+  tellLoss(loss: SinkEvents['dataLoss']): void;
 }
 
-/** Something that is pending to us. */
-interface Held {
-  readonly sinceMs: number;
-  readonly needsBeat: boolean;
-}
-
-interface Delayed extends Held {
-  cancel(): void;
-}
-
+/** `broken`: its group or its stream is not as it must be; each beat tries to put that right. */
 export type ConsumerState = 'joined' | 'broken' | 'ended';
 
 const PAGE = 100;
 const BEAT_BATCH = 500;
 const CLAIM_BATCH = 100;
 const RETRY = { baseMs: 50, maxMs: 2000 };
+const MAX_ERROR_CHARS = 900;
 
 export class Consumer implements Settler {
   readonly stream: string;
-  readonly eventsKey: string;
   /** The connection of which the own pending entries were last drained. */
   drainedConnects = 0;
   /** A claim found no room: it comes before the next read, or a busy stream would keep it waiting. */
   claimDue = false;
   readonly #context: SinkContext;
-  readonly #keys: ReturnType<RedisLink['keys']['stream']>;
-  readonly #consumersKey: string;
-  readonly #held = new Map<string, Held>();
+  readonly #commands: ConsumerCommands;
+  readonly #held: HeldEntries;
   readonly #acks: AckQueue;
   readonly #background = new Set<Promise<void>>();
   readonly #stopping = new AbortController();
-  readonly #times: ReturnType<typeof timesOf>;
-  #delayedCount = 0;
+  readonly #beatMs: number;
   #state: ConsumerState = 'broken';
   #generation = '';
   #cursor = '';
@@ -95,17 +77,21 @@ export class Consumer implements Settler {
   #confirmedMs = 0;
 
   constructor(context: SinkContext, stream: string) {
+    const { link, sink, consumer, settings } = context;
     this.#context = context;
     this.stream = stream;
-    this.#keys = context.link.keys.stream(stream);
-    this.eventsKey = this.#keys.events;
-    this.#consumersKey = this.#keys.consumers(context.sink);
-    this.#times = timesOf(context.settings.claimIdleMs);
-    this.#acks = new AckQueue(context.link.clock, {
-      send: batch => this.#sendAcks(batch),
+    this.#commands = new ConsumerCommands(link, stream, sink, consumer, settings);
+    this.#held = new HeldEntries(link.clock);
+    this.#beatMs = timesOf(settings.claimIdleMs).beatMs;
+    this.#acks = new AckQueue(link.clock, {
+      send: batch => this.#commands.ack(batch),
       confirmed: ids => this.#confirmed(ids),
       failed: error => this.report(error),
     });
+  }
+
+  get eventsKey(): string {
+    return this.#commands.eventsKey;
   }
 
   get state(): ConsumerState {
@@ -114,7 +100,7 @@ export class Consumer implements Settler {
 
   /** Entries that wait for something other than a handler: a delay, or an answer of Redis. */
   get backlog(): number {
-    return this.#delayedCount + this.#background.size + this.#acks.size;
+    return this.#held.delayedCount + this.#background.size + this.#acks.size;
   }
 
   /** Acknowledgements on their way. */
@@ -123,7 +109,7 @@ export class Consumer implements Settler {
   }
 
   get delayedCount(): number {
-    return this.#delayedCount;
+    return this.#held.delayedCount;
   }
 
   /** @throws ConflictError `CONFIG_MISMATCH`; WrongTypeError, RedisUnavailableError. */
@@ -158,21 +144,16 @@ export class Consumer implements Settler {
   /** Delivers what is pending to us and never arrived: its reply was lost with a connection. */
   async drain(): Promise<void> {
     if (this.#context.settings.noAck) return;
-    const { link, sink, consumer } = this.#context;
-    let from = '-';
+    let last: string | undefined;
     for (;;) {
-      const page = (await link.commands.call('XPENDING', this.eventsKey, sink, from, '+', PAGE, consumer)) as [
-        Buffer,
-        Buffer,
-        number,
-        number,
-      ][];
-      const missing = page.map(row => ({ id: String(row[0]), count: row[3] })).filter(({ id }) => !this.#held.has(id));
+      const page = await this.#commands.pendingAfter(last, PAGE);
       // How long they have been waiting is not known: they are confirmed before they are started.
-      await this.#fetch(missing, Number.NEGATIVE_INFINITY);
-      const last = page.at(-1);
-      if (!last || page.length < PAGE || this.#stopping.signal.aborted) return;
-      from = `(${last[0]}`;
+      await this.#fetch(
+        page.filter(({ id }) => !this.#held.has(id)),
+        Number.NEGATIVE_INFINITY,
+      );
+      last = page.at(-1)?.id;
+      if (page.length < PAGE || this.#stopping.signal.aborted) return;
     }
   }
 
@@ -180,17 +161,10 @@ export class Consumer implements Settler {
   async beat(): Promise<void> {
     if (this.#state === 'broken') await this.recover();
     if (this.#state !== 'joined') return;
-    const { link, sink, consumer } = this.#context;
-    const sentMs = link.clock.monotonicMs();
-    const minimumMs = sentMs - this.#times.beatMs / 2;
-    const ids: string[] = [];
-    for (const [id, held] of this.#held) if (held.needsBeat && held.sinceMs <= minimumMs) ids.push(id);
+    const sentMs = this.#context.link.clock.monotonicMs();
+    const ids = this.#held.atWork(sentMs - this.#beatMs / 2);
     for (let at = 0; at === 0 || at < ids.length; at += BEAT_BATCH) {
-      const reply = await link.commands.run(
-        beatScript,
-        { events: this.#keys.events, sinks: this.#keys.sinks, consumers: this.#consumersKey },
-        { sink, consumer, lease_ms: this.#times.leaseMs, ids: ids.slice(at, at + BEAT_BATCH) },
-      );
+      const reply = await this.#commands.beat(ids.slice(at, at + BEAT_BATCH));
       if (reply.status === 'NOGROUP') return this.recover();
       this.#cursor = reply.cursor;
       for (const id of reply.moved) this.#letGo(String(id));
@@ -217,25 +191,13 @@ export class Consumer implements Settler {
 
   /** Takes over what other consumers left, as far as there is room. */
   async claim(): Promise<void> {
-    const { link, sink, consumer, settings } = this.#context;
-    if (settings.noAck) return;
+    if (this.#context.settings.noAck) return;
     for (;;) {
       const count = Math.min(CLAIM_BATCH, this.#context.claimCredit());
       this.claimDue = count <= 0;
       if (count <= 0 || this.#state !== 'joined') return;
-      const sentMs = link.clock.monotonicMs();
-      const reply = await link.commands.run(
-        claimScript,
-        { events: this.#keys.events, sinks: this.#keys.sinks },
-        {
-          sink,
-          consumer,
-          idle_ms: settings.claimIdleMs,
-          count,
-          hold_ms: this.#times.claimHoldMs,
-          rest_ms: this.#times.claimRestMs,
-        },
-      );
+      const sentMs = this.#context.link.clock.monotonicMs();
+      const reply = await this.#commands.claim(count);
       if (reply.status === 'NOGROUP') return this.recover();
       if (reply.status === 'BUSY') return;
       if (reply.lost > 0) this.#lost(reply.lost);
@@ -246,39 +208,33 @@ export class Consumer implements Settler {
 
   /** Deletes consumers that are gone and have nothing pending. */
   async sweep(): Promise<void> {
-    if (this.#state !== 'joined') return;
-    await this.#context.link.commands.run(
-      sweepConsumersScript,
-      { events: this.#keys.events, consumers: this.#consumersKey },
-      { sink: this.#context.sink, lease_ms: this.#times.leaseMs },
-    );
+    if (this.#state === 'joined') await this.#commands.sweep();
   }
 
   settle(delivery: Delivery, outcome: Outcome): void {
     const { settings, counters } = this.#context;
+    const { id, deliveryCount: count } = delivery;
     if (this.#state === 'ended') return;
     if (outcome.kind === 'ack') {
       counters.acked++;
-      if (!settings.noAck) this.#acks.add(delivery.id);
+      if (!settings.noAck) this.#acks.add(id);
     } else if (outcome.kind === 'dead') {
-      this.#hold(delivery.id);
-      this.#deadLetter(delivery.id, delivery.deliveryCount, outcome.reason);
+      this.#deadLetter({ id, count }, outcome.reason);
     } else if (settings.noAck) {
       // It is gone already: at most once.
-    } else if (delivery.deliveryCount >= settings.maxDeliveries) {
-      const why = outcome.error === undefined ? 'refused' : describeError(outcome.error, 900);
-      this.#hold(delivery.id);
-      this.#deadLetter(delivery.id, delivery.deliveryCount, `delivered ${delivery.deliveryCount} times, last: ${why}`);
+    } else if (count >= settings.maxDeliveries) {
+      const why = outcome.error === undefined ? 'refused' : describeError(outcome.error, MAX_ERROR_CHARS);
+      this.#deadLetter({ id, count }, `delivered ${count} times, last: ${why}`);
     } else {
       counters.retried++;
-      this.#delay(delivery.id, outcome.delayMs ?? this.#retryDelayMs(delivery.deliveryCount));
+      this.#held.delay(id, outcome.delayMs ?? this.#retryDelayMs(count), () => this.#retake(id));
     }
   }
 
   /** Ends timers and retries; nothing more is delivered. What is under way may be flushed. */
   stop(): void {
     this.#stopping.abort();
-    for (const held of this.#held.values()) if ('cancel' in held) (held as Delayed).cancel();
+    this.#held.cancelDelays();
   }
 
   /** Resolves when acknowledgements and dead letters are confirmed, or `signal` aborts. */
@@ -289,51 +245,39 @@ export class Consumer implements Settler {
 
   /** Hands back what is left, at once claimable by others, and goes. `unstarted` are ids that no handler saw. */
   async leave(unstarted: readonly string[]): Promise<void> {
-    const { link, sink, consumer, settings } = this.#context;
     this.end();
-    await link.commands.run(
-      leaveSinkScript,
-      { events: this.#keys.events, sinks: this.#keys.sinks, consumers: this.#consumersKey },
-      { sink, consumer, idle_ms: settings.claimIdleMs, unstarted },
-    );
+    await this.#commands.leave(unstarted);
   }
 
   end(): void {
     this.#state = 'ended';
     this.stop();
     this.#acks.close();
-    for (const [id] of [...this.#held]) this.#letGo(id);
+    this.#held.letGoOfAll(new ClosedError(`the consumer of stream "${this.stream}"`));
+  }
+
+  /** That Redis is away is said once, by whoever reads; the rest is for the operator. */
+  report(error: unknown): void {
+    if (this.#state === 'ended' || error instanceof RedisUnavailableError || error instanceof ClosedError) return;
+    this.#context.events.emit('error', { stream: this.stream, error });
   }
 
   async #join(start: string, recovering: boolean): Promise<void> {
-    const { link, sink, consumer, config, events } = this.#context;
-    const reply = await link.commands.run(
-      joinSinkScript,
-      { events: this.#keys.events, meta: this.#keys.meta, sinks: this.#keys.sinks, consumers: this.#consumersKey },
-      {
-        sink,
-        consumer,
-        config,
-        start,
-        lease_ms: this.#times.leaseMs,
-        generation: this.#generation,
-        fresh_generation: newId(),
-        cursor: this.#cursor,
-        recovering: recovering ? 1 : 0,
-      },
-    );
+    const { sink, config, events, tellLoss } = this.#context;
+    const known = { generation: this.#generation, cursor: this.#cursor };
+    const reply = await this.#commands.join({ config, start, recovering, ...known });
     if (reply.status === 'MISMATCH') throw configMismatch(sink, this.stream, config, reply.config);
     if (reply.status === 'REMOVED') {
       this.end();
       events.emit('removed', { stream: this.stream });
       return;
     }
-    const replaced = this.#generation !== '' && reply.generation !== this.#generation;
+    const replaced = known.generation !== '' && reply.generation !== known.generation;
     this.#generation = reply.generation;
     this.#cursor = reply.cursor;
     if (this.#state === 'broken') this.#state = 'joined';
     if (reply.recreated === 1 || replaced) {
-      events.emit('dataLoss', { stream: this.stream, cursor: reply.cursor, reason: replaced ? 'stream' : 'group' });
+      tellLoss({ stream: this.stream, cursor: reply.cursor, reason: replaced ? 'stream' : 'group' });
     }
   }
 
@@ -361,8 +305,7 @@ export class Consumer implements Settler {
     }
     const contents = decodeContents(fields);
     if ('malformed' in contents) {
-      this.#hold(id);
-      this.#deadLetter(id, count, `malformed: ${contents.malformed}`);
+      this.#deadLetter({ id, count }, `malformed: ${contents.malformed}`);
       return false;
     }
     if (filter && !filter.matches(contents.topic)) {
@@ -371,45 +314,36 @@ export class Consumer implements Settler {
       return false;
     }
     const delivery = new Delivery(this, this.stream, id, contents, count, sinceMs);
-    if (!settings.noAck) this.#held.set(id, delivery);
+    if (!settings.noAck) this.#held.add(delivery);
     this.#context.deliver(delivery);
     return true;
   }
 
   /** Reads entries that are pending to us, not idle since `sinceMs`, and takes them. */
-  async #fetch(wanted: readonly { id: string; count: number }[], sinceMs: number): Promise<void> {
+  async #fetch(wanted: readonly Pending[], sinceMs: number): Promise<void> {
     if (wanted.length === 0) return;
-    const { commands } = this.#context.link;
-    const found = (await Promise.all(
-      wanted.map(({ id }) => commands.call('XRANGE', this.eventsKey, id, id)),
-    )) as RawEntry[][];
+    const entries = await this.#commands.read(wanted.map(({ id }) => id));
     if (this.#stopping.signal.aborted) return;
     wanted.forEach(({ id, count }, index) => {
-      const entry = found[index]?.[0];
+      const entry = entries[index];
       if (entry) this.#take(id, entry[1], count, sinceMs);
-      else if (!this.#held.has(id)) {
-        this.#acks.addLost(id);
-        this.#lost(1);
-      }
+      else if (!this.#held.has(id)) this.#forget(id);
     });
     this.#context.wake();
   }
 
   /** Of entries claimed from others: id, deliveries with the one to come, id, ... */
   async #takeOver(claimed: readonly unknown[], sentMs: number): Promise<void> {
-    const { maxDeliveries } = this.#context.settings;
-    const wanted: { id: string; count: number }[] = [];
+    const { settings, counters } = this.#context;
+    const wanted: Pending[] = [];
     for (let at = 0; at + 1 < claimed.length; at += 2) {
       const id = String(claimed[at]);
       const count = Number(claimed[at + 1]);
       // We were silent for too long ourselves, and are at work on it.
       if (this.#held.has(id)) continue;
-      this.#context.counters.claimed++;
-      if (count <= maxDeliveries) wanted.push({ id, count });
-      else {
-        this.#hold(id);
-        this.#deadLetter(id, count - 1, `delivered ${count - 1} times, never settled`);
-      }
+      counters.claimed++;
+      if (count <= settings.maxDeliveries) wanted.push({ id, count });
+      else this.#deadLetter({ id, count: count - 1 }, `delivered ${count - 1} times, never settled`);
     }
     await this.#fetch(wanted, sentMs);
   }
@@ -419,82 +353,57 @@ export class Consumer implements Settler {
     return retryBaseMs === 0 ? 0 : backoffMs(count, { baseMs: retryBaseMs, maxMs: Math.max(retryMaxMs, retryBaseMs) });
   }
 
-  /** Keeps an entry without its contents, which may be large and are read again when they are needed. */
-  #delay(id: string, delayMs: number): void {
-    const { clock } = this.#context.link;
-    let timer: Timer | undefined;
-    this.#delayedCount++;
-    const cancel = () => {
-      if (!timer) return;
-      timer.cancel();
-      timer = undefined;
-      this.#delayedCount--;
-    };
-    this.#held.set(id, { sinceMs: clock.monotonicMs(), needsBeat: true, cancel } as Delayed);
-    timer = clock.after(delayMs, () => {
-      timer = undefined;
-      this.#delayedCount--;
-      this.#track(this.#persist(() => this.#retake(id)));
+  /** The delay of a refused entry is over: counts its next delivery, once, and delivers it. */
+  #retake(id: string): void {
+    let taken: { count: number; sentMs: number } | undefined;
+    this.#persist(async () => {
+      if (!taken) {
+        const sentMs = this.#context.link.clock.monotonicMs();
+        const reply = await this.#commands.retake(id);
+        if (reply.status === 'MOVED') return this.#held.delete(id);
+        taken = { count: reply.count, sentMs };
+      }
+      const [entry] = await this.#commands.read([id]);
+      if (this.#stopping.signal.aborted) return;
+      this.#held.delete(id);
+      if (entry) this.#take(id, entry[1], taken.count, taken.sentMs);
+      else this.#forget(id);
     });
   }
 
-  async #retake(id: string): Promise<void> {
-    const { link, sink, consumer } = this.#context;
-    const sentMs = link.clock.monotonicMs();
-    const reply = await link.commands.run(retakeScript, { events: this.eventsKey }, { sink, consumer, id });
-    this.#held.delete(id);
-    if (reply.status === 'OK') await this.#fetch([{ id, count: reply.count }], sentMs);
+  #deadLetter(entry: Pending, reason: string): void {
+    const { settings, counters, events } = this.#context;
+    if (!settings.noAck) this.#held.park(entry.id);
+    this.#persist(async () => {
+      const reply = await this.#commands.deadLetter(entry, reason);
+      this.#held.delete(entry.id);
+      if (reply.status === 'LOST') this.#lost(1);
+      if (reply.status !== 'OK') return;
+      counters.deadLettered++;
+      const { id, count: deliveryCount } = entry;
+      events.emit('deadLetter', { stream: this.stream, id, deadId: reply.dead, deliveryCount, reason });
+    });
   }
 
-  #hold(id: string): void {
-    if (this.#context.settings.noAck) return;
-    this.#held.set(id, { sinceMs: this.#context.link.clock.monotonicMs(), needsBeat: true });
-  }
-
-  #deadLetter(id: string, count: number, reason: string): void {
-    const { link, sink, consumer, settings, counters, events } = this.#context;
-    const send = async () => {
-      const reply = await link.commands.run(
-        deadLetterScript,
-        { events: this.#keys.events, sinks: this.#keys.sinks, dead: this.#keys.dead(sink) },
-        { sink, consumer, id, count, reason, cap: settings.maxDeadLetters, pending: settings.noAck ? 0 : 1 },
-      );
-      this.#held.delete(id);
-      if (reply.status === 'OK') {
-        counters.deadLettered++;
-        events.emit('deadLetter', { stream: this.stream, id, deadId: reply.dead, deliveryCount: count, reason });
-      } else if (reply.status === 'LOST') this.#lost(1);
-    };
-    this.#track(this.#persist(send));
-  }
-
-  /** Until it works: what it does is idempotent. */
-  async #persist(act: () => Promise<void>): Promise<void> {
+  /** Does something in the background until it works. */
+  #persist(act: () => Promise<void>): void {
     const { signal } = this.#stopping;
-    for (let failures = 1; ; failures++) {
-      try {
-        return await act();
-      } catch (error) {
-        if (signal.aborted) return;
-        this.report(error);
-        if (error instanceof ClosedError) return;
-        await sleep(this.#context.link.clock, backoffMs(failures, RETRY), signal);
+    const attempts = async () => {
+      for (let failures = 1; !signal.aborted; failures++) {
+        try {
+          return await act();
+        } catch (error) {
+          this.report(error);
+          if (error instanceof ClosedError) return;
+          await sleep(this.#context.link.clock, backoffMs(failures, RETRY), signal);
+        }
       }
-      if (signal.aborted) return;
-    }
-  }
-
-  #track(work: Promise<void>): void {
-    const tracked = work.finally(() => {
+    };
+    const tracked = attempts().finally(() => {
       this.#background.delete(tracked);
       this.#context.wake();
     });
     this.#background.add(tracked);
-  }
-
-  async #sendAcks(batch: AckBatch): Promise<void> {
-    const { events, sinks } = this.#keys;
-    await this.#context.link.commands.run(ackScript, { events, sinks }, { sink: this.#context.sink, ...batch });
   }
 
   #confirmed(ids: readonly string[]): void {
@@ -504,23 +413,18 @@ export class Consumer implements Settler {
 
   /** Another consumer has it, or it is settled. */
   #letGo(id: string): void {
-    const held = this.#held.get(id);
-    if (!held?.needsBeat) return;
-    this.#held.delete(id);
-    if (held instanceof Delivery) {
-      held.abandon(new ClosedError(`the delivery of ${id} to this consumer`));
-      if (this.#state === 'joined') this.#context.events.emit('moved', { stream: this.stream, id });
-    } else if ('cancel' in held) (held as Delayed).cancel();
+    const moved = this.#held.letGo(id, new ClosedError(`the delivery of ${id} to this consumer`));
+    if (moved) this.#context.events.emit('moved', { stream: this.stream, id });
+  }
+
+  /** An entry that was removed while it was pending. */
+  #forget(id: string): void {
+    this.#acks.addLost(id);
+    this.#lost(1);
   }
 
   #lost(count: number): void {
     this.#context.counters.lost += count;
     this.#context.events.emit('lost', { stream: this.stream, count });
-  }
-
-  /** That Redis is away is said once, by whoever reads; the rest is for the operator. */
-  report(error: unknown): void {
-    if (this.#state === 'ended' || error instanceof RedisUnavailableError || error instanceof ClosedError) return;
-    this.#context.events.emit('error', { stream: this.stream, error });
   }
 }

@@ -61,6 +61,8 @@ export class Sink {
   };
   #fetcher: Promise<Fetcher> | undefined;
   #closing: Promise<void> | undefined;
+  /** Losses found before anybody could listen; undefined once somebody can. */
+  #earlyLosses: SinkEvents['dataLoss'][] | undefined = [];
 
   private constructor(link: RedisLink, name: string, options: SinkOptions, handler: SinkHandler) {
     const { streams: _, topic, from = 'oldest', ...rest } = options;
@@ -94,6 +96,10 @@ export class Sink {
         this.#runner.pump();
         this.#host.changed.open();
       },
+      tellLoss: loss => {
+        if (this.#earlyLosses) this.#earlyLosses.push(loss);
+        else this.events.emit('dataLoss', loss);
+      },
       claimCredit: () => (this.#backlog > MAX_BACKLOG ? 0 : this.#intake.limit - this.#runner.size),
     };
     this.#host = {
@@ -126,6 +132,8 @@ export class Sink {
       throw error;
     }
     for (const task of sink.#tasks) task.start();
+    // After the caller has had its turn to listen.
+    setImmediate(() => sink.#tellEarlyLosses());
     return sink;
   }
 
@@ -269,6 +277,12 @@ export class Sink {
     let backlog = 0;
     for (const { consumer } of this.#members.values()) backlog += consumer.backlog;
     return backlog;
+  }
+
+  #tellEarlyLosses(): void {
+    const losses = this.#earlyLosses ?? [];
+    this.#earlyLosses = undefined;
+    for (const loss of losses) this.events.emit('dataLoss', loss);
   }
 
   /** A stream that was removed on purpose: its consumer has ended already. */

@@ -1,0 +1,95 @@
+import type { Clock, Timer } from '../core/clock.ts';
+import { Delivery } from './delivery.ts';
+
+/** An entry in the hands of Redis's answer, or waiting for its time: what is kept is when we were known to have it. */
+interface Parked {
+  readonly sinceMs: number;
+  readonly needsBeat: true;
+  timer: Timer | undefined;
+}
+
+/**
+ * This process's copy of its part of the pending list: what is with a handler, what is put off, and what was settled but
+ * not confirmed. An entry that Redis says is ours and that is not here never arrived.
+ */
+export class HeldEntries {
+  readonly #clock: Clock;
+  readonly #entries = new Map<string, Delivery | Parked>();
+  #delayedCount = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get delayedCount(): number {
+    return this.#delayedCount;
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  add(delivery: Delivery): void {
+    this.#entries.set(delivery.id, delivery);
+  }
+
+  delete(id: string): void {
+    this.#entries.delete(id);
+  }
+
+  /** Keeps an entry without its contents, which may be large, until it is deleted. */
+  park(id: string): void {
+    this.#entries.set(id, { sinceMs: this.#clock.monotonicMs(), needsBeat: true, timer: undefined });
+  }
+
+  /** Parks an entry and calls `due` after `delayMs`. */
+  delay(id: string, delayMs: number, due: () => void): void {
+    const parked: Parked = { sinceMs: this.#clock.monotonicMs(), needsBeat: true, timer: undefined };
+    this.#entries.set(id, parked);
+    this.#delayedCount++;
+    parked.timer = this.#clock.after(delayMs, () => {
+      parked.timer = undefined;
+      this.#delayedCount--;
+      due();
+    });
+  }
+
+  /** Those whose idle time must be reset, if they are ours since before `beforeMs`. */
+  atWork(beforeMs: number): string[] {
+    const ids: string[] = [];
+    for (const [id, entry] of this.#entries) if (entry.needsBeat && entry.sinceMs <= beforeMs) ids.push(id);
+    return ids;
+  }
+
+  /**
+   * Another consumer has it, or we are leaving: no handler's word counts any more.
+   * @returns whether it was with a handler or waiting for one.
+   */
+  letGo(id: string, reason: unknown): boolean {
+    const entry = this.#entries.get(id);
+    // Settled, and merely not confirmed yet.
+    if (!entry?.needsBeat) return false;
+    this.#entries.delete(id);
+    if (entry instanceof Delivery) {
+      entry.abandon(reason);
+      return true;
+    }
+    this.#cancel(entry);
+    return false;
+  }
+
+  letGoOfAll(reason: unknown): void {
+    for (const id of [...this.#entries.keys()]) this.letGo(id, reason);
+  }
+
+  cancelDelays(): void {
+    for (const entry of this.#entries.values()) if (!(entry instanceof Delivery)) this.#cancel(entry);
+  }
+
+  #cancel(entry: Parked): void {
+    if (!entry.timer) return;
+    entry.timer.cancel();
+    entry.timer = undefined;
+    this.#delayedCount--;
+  }
+}
