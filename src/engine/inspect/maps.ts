@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { NotFoundError } from '../core/errors.ts';
+import { globMatcher } from '../core/glob.ts';
 import { checkName } from '../core/names.ts';
 import { decodeText } from '../core/text.ts';
-import { matchesGlob } from '../maps/glob.ts';
 import { type MapStatus, readStatus } from '../maps/reading.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Blob, MapEntry, MapSnapshot } from './snapshots.ts';
@@ -36,6 +36,7 @@ export async function listMapEntries(
   options: { limit?: number | undefined; glob?: string | undefined } = {},
 ): Promise<MapEntry[]> {
   const { limit = MOST_ENTRIES, glob } = options;
+  const matches = glob === undefined ? () => true : globMatcher(glob);
   await showMap(link, name);
   const { data } = link.keys.map(name);
   const entries = new Map<string, MapEntry>();
@@ -47,7 +48,7 @@ export async function listMapEntries(
     for (let i = 0; i < flat.length && entries.size < limit; i += 2) {
       const key = decodeText(flat[i] as Buffer);
       // Not by Redis's MATCH, which compares bytes: "?" would be a part of a character.
-      if (glob === undefined || matchesGlob(glob, key)) entries.set(key, { key, value: toBlob(flat[i + 1] as Buffer) });
+      if (matches(key)) entries.set(key, { key, value: toBlob(flat[i + 1] as Buffer) });
     }
   } while (cursor !== '0' && entries.size < limit);
   return [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));

@@ -7,8 +7,8 @@
  * with a reset and the entries present.
  */
 import { ArgumentError } from '../core/errors.ts';
+import { globMatcher } from '../core/glob.ts';
 import type { MapChange, MapChangeKind } from './changes.ts';
-import { matchesGlob } from './glob.ts';
 
 export interface WatchFilter {
   /** This key only. */
@@ -41,6 +41,7 @@ const RESET_SLOT = 'reset';
 
 export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
   readonly #filter: WatchFilter;
+  readonly #matches: (key: string) => boolean;
   readonly #map: WatchedMap;
   readonly #onEnd: (watcher: Watcher) => void;
   readonly #exactCount: number;
@@ -60,6 +61,7 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
       }
     }
     this.#filter = filter;
+    this.#matches = filter.glob === undefined ? () => true : globMatcher(filter.glob);
     this.#map = map;
     this.#onEnd = onEnd;
     this.#exactCount = exactCount;
@@ -138,9 +140,8 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
   }
 
   #concerns(key: string): boolean {
-    const { key: only, glob } = this.#filter;
-    if (only !== undefined && key !== only) return false;
-    return glob === undefined || matchesGlob(glob, key);
+    const { key: only } = this.#filter;
+    return (only === undefined || key === only) && this.#matches(key);
   }
 
   #enqueue(change: MapChange): void {

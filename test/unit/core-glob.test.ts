@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { matchesGlob } from '../../../src/engine/maps/glob.ts';
+import { globMatcher } from '../../src/engine/core/glob.ts';
 
 describe('a glob', () => {
   it.each([
@@ -21,12 +21,11 @@ describe('a glob', () => {
     ['?', '\uDC80', true],
     ['a\nb', 'a\nb', true],
   ])('%j matches %j: %s', (pattern, text, expected) => {
-    expect(matchesGlob(pattern, text)).toBe(expected);
+    expect(globMatcher(pattern)(text)).toBe(expected);
   });
 
   it('takes no longer than its lengths allow', () => {
-    const start = performance.now();
-    expect(matchesGlob(`${'a*'.repeat(200)}b`, 'a'.repeat(1000))).toBe(false);
-    expect(performance.now() - start).toBeLessThan(1000);
+    // A matcher that tried every split would not end within the life of a machine.
+    expect(globMatcher(`${'a*'.repeat(200)}b`)('a'.repeat(1000))).toBe(false);
   });
 });
