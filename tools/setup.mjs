@@ -79,5 +79,9 @@ function provide(program) {
   }
 }
 
-if (!dependenciesAreCurrent()) succeed('npm', ['ci', '--no-audit', '--no-fund']);
+if (!dependenciesAreCurrent()) {
+  process.stderr.write('Installing the npm packages ...\n');
+  // Without the warnings that this machine's own Node is older than what is being installed.
+  succeed('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+}
 process.argv.slice(2).forEach(provide);
