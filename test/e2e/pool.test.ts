@@ -44,7 +44,7 @@ describe('ponos pool', () => {
     await run(['job', 'dispatch', 'b', '--wait', 'started']);
     const types = async (...args: string[]) =>
       ndjson<Event>((await run(['pool', 'events', '--json', ...args])).stdout).map(event => event.type);
-    expect(await types()).toEqual(['event', 'event', 'event', 'event', 'event']);
+    expect(await types()).toEqual(['joined', 'dispatched', 'started', 'dispatched', 'started']);
     const events = async (...args: string[]) =>
       (await run(['pool', 'events', ...args])).stdout.split('\n').slice(0, -1);
     expect((await events('--key', 'a')).map(line => line.split(/ +/)[1])).toEqual(['dispatched', 'started']);

@@ -38,7 +38,7 @@ export default class PoolEvents extends BaseCommand<typeof PoolEvents> {
       if (key !== undefined && event.key !== key) continue;
       if (worker !== undefined && event.worker !== worker) continue;
       if (type !== undefined && event.type !== type) continue;
-      await out.write('event', event);
+      await out.write(event.type, event);
     }
   }
 }

@@ -37,7 +37,7 @@ export const routeNoun: Noun<PlacedRoute> = {
   ],
 };
 
-/** Something that happened in a pool. `type` says what; a field of its own, so that a stream of them starts with it. */
+/** Something that happened in a pool; `type` says what, and a record of it starts with that. */
 export const poolEventNoun: Noun<LedgerEntry> = {
   kind: 'PoolEvent',
   columns: [
