@@ -60,6 +60,7 @@ export class JobTable {
       shard,
       worker,
       stableMs: () => shard.terms.leaseMs,
+      takesNotes: handler.notify !== undefined,
       onStarted: (run, state) => this.#told(run, state),
     });
     if (handler.notify) {

@@ -28,6 +28,8 @@ export interface ReportsOptions extends PersistOptions {
   worker: string;
   /** After a service ran so long its failed attempts are forgotten. */
   stableMs: () => number;
+  /** The handler wants notifications. */
+  takesNotes: boolean;
   onStarted: (run: JobRun, state: StartedState) => void;
 }
 
@@ -86,11 +88,11 @@ export class Reports {
   }
 
   async #sendStarts(runs: JobRun[]): Promise<void> {
-    const { shard, worker, stableMs, onStarted } = this.#options;
+    const { shard, worker, stableMs, takesNotes, onStarted } = this.#options;
     const stable = stableMs();
     const items: Argument[] = [];
     for (const run of runs) items.push(jobKeyBytes(run.key), run.token, run.isTask ? '' : stable);
-    const reply = await persist(this.#options, () => shard.started(worker, items));
+    const reply = await persist(this.#options, () => shard.started(worker, items, takesNotes));
     reply?.states.forEach((state, index) => {
       onStarted(runs[index] as JobRun, startedState(state));
     });

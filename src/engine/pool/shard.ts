@@ -205,9 +205,10 @@ export class Shard {
     });
   }
 
-  /** `items`: key, token, ms after which the attempts are forgotten (empty: never). */
-  started(worker: string, items: readonly Argument[]) {
-    return this.#run(scripts.startedScript, this.#fixed, { worker, items, replies_prefix: this.#keys.repliesPrefix });
+  /** `items`: key, token, ms after which the attempts are forgotten (empty: never). `notes`: notifications matter. */
+  started(worker: string, items: readonly Argument[], notes = true) {
+    const args = { worker, items, notes: notes ? 1 : 0, replies_prefix: this.#keys.repliesPrefix };
+    return this.#run(scripts.startedScript, this.#fixed, args);
   }
 
   /** `items`: key, token, outcome, result. */

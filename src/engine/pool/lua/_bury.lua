@@ -6,7 +6,7 @@ local function bury(key, job, failure)
   redis.call('HDEL', grave, 'stable-at', 'stop-reply-to', 'stop-id', 'reply-to', 'keep-ms')
   redis.call('HSET', grave, 'state', 'dead', 'error', failure, 'died-at', whole(math.floor(shard.time / 1000)))
   redis.call('ZADD', dead, whole(math.floor(shard.time / 1000)), key)
-  local dropped, limit = 0, setting('dead-limit')
+  local dropped, limit = 0, tonumber(redis.call('HGET', config, 'dead-limit'))
   while redis.call('ZCARD', dead) > limit and dropped < 10 do
     local oldest = redis.call('ZPOPMIN', dead)
     redis.call('UNLINK', dead_job_prefix .. oldest[1])

@@ -7,6 +7,23 @@ local function tell(node, kind, id, worker, token, body)
   redis.call('SPUBLISH', replies_prefix .. node, kind .. ' ' .. id .. ' ' .. worker .. ' ' .. token .. '\n' .. body)
 end
 
+-- What `end_job` needs of a job, and its token.
+local function ending_of(key)
+  local found = read('hash', 'HMGET', job_prefix .. key, 'token', 'worker', 'dispatch', 'digest', 'reply-to', 'keep-ms',
+    'stop-reply-to', 'stop-id')
+  if wrong or not found[1] then return nil end
+  return {
+    token = found[1],
+    worker = found[2],
+    dispatch = found[3],
+    digest = found[4] or '',
+    reply_to = found[5],
+    keep_ms = found[6],
+    stop_reply_to = found[7],
+    stop_id = found[8],
+  }
+end
+
 local function end_job(key, job, outcome, body)
   redis.call('UNLINK', job_prefix .. key, notes_prefix .. key)
   shard.count = shard.count - 1

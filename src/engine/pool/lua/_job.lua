@@ -2,10 +2,10 @@
 -- ran a whole lease without failing has its attempts behind it. `alive_at` is when its owner was last known to live.
 local function job_of(key, alive_at)
   local found = read('hash', 'HMGET', job_prefix .. key, 'state', 'worker', 'token', 'group', 'attempt', 'attempts',
-    'backoff-ms', 'backoff-max-ms', 'stable-at', 'dispatch', 'digest', 'reply-to', 'keep-ms', 'stop-reply-to',
-    'stop-id')
+    'backoff', 'stable-at', 'dispatch', 'digest', 'reply-to', 'keep-ms', 'stop-reply-to', 'stop-id')
   if wrong or not found[1] then return nil end
-  local stable = found[9] and alive_at >= tonumber(found[9])
+  local stable = found[8] and alive_at >= tonumber(found[8])
+  local first_ms, most_ms = string.match(found[7], '^(%d+) (%d+)$')
   return {
     state = found[1],
     worker = found[2] or '',
@@ -13,14 +13,14 @@ local function job_of(key, alive_at)
     group = found[4],
     attempt = stable and 1 or tonumber(found[5]),
     attempts = tonumber(found[6]),
-    backoff = tonumber(found[7]) * 1000,
-    backoff_max = tonumber(found[8]) * 1000,
-    dispatch = found[10],
-    digest = found[11] or '',
-    reply_to = found[12],
-    keep_ms = found[13],
-    stop_reply_to = found[14],
-    stop_id = found[15],
+    backoff = tonumber(first_ms) * 1000,
+    backoff_max = tonumber(most_ms) * 1000,
+    dispatch = found[9],
+    digest = found[10] or '',
+    reply_to = found[11],
+    keep_ms = found[12],
+    stop_reply_to = found[13],
+    stop_id = found[14],
     stable = stable,
   }
 end

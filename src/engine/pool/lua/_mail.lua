@@ -3,7 +3,7 @@
 local INLINE_BYTES = 16384
 local function mail(worker, kind, rest, body)
   local sequence = redis.call('HINCRBY', member_info, 'mail:' .. worker, 1)
-  redis.call('SPUBLISH', mailbox_prefix .. worker, kind .. ' ' .. whole(sequence) .. ' ' .. rest .. '\n' .. body)
+  redis.call('SPUBLISH', mailbox_prefix .. worker, kind .. ' ' .. sequence .. ' ' .. rest .. '\n' .. body)
 end
 
 local function mail_assignment(worker, key, token, attempt, payload)

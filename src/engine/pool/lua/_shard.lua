@@ -13,31 +13,35 @@ local function read(expected, command, key, ...)
 end
 
 local shard = nil
-local function enter()
-  local found = read('hash', 'HMGET', config, 'clock', 'last-time', 'token', 'count', 'queued', 'epoch', 'generation',
-    'clamp-ms', 'ledger-length')
+-- `...` are further fields to read at once, for `shard.more`.
+local function enter(...)
+  local found = read('hash', 'HMGET', config, 'clock', 'last-time', 'token', 'epoch', 'generation', 'clamp-ms', 'count',
+    'queued', 'ledger-length', ...)
   if wrong then return wrong end
-  if found[7] ~= generation then return {'LOST'} end
+  if found[5] ~= generation then return {'LOST'} end
   local time = wall_us()
-  local passed = math.max(0, math.min(time - tonumber(found[2]), tonumber(found[8]) * 1000))
+  local passed = math.max(0, math.min(time - tonumber(found[2]), tonumber(found[6]) * 1000))
   shard = {
     time = time,
     now = tonumber(found[1]) + passed,
     token = tonumber(found[3]),
-    count = tonumber(found[4]),
-    queued = tonumber(found[5]),
-    epoch = tonumber(found[6]),
-    ledger_length = tonumber(found[9]),
+    epoch = found[4],
+    count = tonumber(found[7]),
+    queued = tonumber(found[8]),
+    ledger_length = found[9],
+    more = {},
   }
+  for i = 10, #found do shard.more[i - 9] = tonumber(found[i]) end
 end
 
--- A setting of the shard that not every script needs.
-local function setting(name) return tonumber(redis.call('HGET', config, name)) end
-
+-- `...` are further fields and values. Counts are small: Lua's own text of them is exact.
 local function save(...)
   redis.call('HSET', config, 'clock', whole(shard.now), 'last-time', whole(shard.time), 'token', whole(shard.token),
-    'count', whole(shard.count), 'queued', whole(shard.queued), ...)
+    'count', shard.count, 'queued', shard.queued, ...)
 end
+
+-- A change of the members: every view of before is old.
+local function next_epoch() shard.epoch = whole(tonumber(shard.epoch) + 1) end
 
 -- Strictly increasing even when the counter was lost, because time in microseconds moves on.
 local function mint()

@@ -10,7 +10,7 @@
 -- REPLY EXPIRED
 -- REPLY LOST
 local MAX_REPLY_BYTES = 4194304
-local refusal = enter_logged()
+local refusal = enter()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'draining:' .. worker)
@@ -18,7 +18,7 @@ local owned = read('set', 'SCARD', own)
 read('zset', 'ZCARD', pending)
 if wrong then return wrong end
 if not lease or about[1] ~= incarnation or tonumber(lease) <= shard.now then return {'EXPIRED'} end
-if epoch ~= whole(shard.epoch) or about[2] then return {'STALE', whole(shard.epoch)} end
+if epoch ~= shard.epoch or about[2] then return {'STALE', shard.epoch} end
 local jobs, bytes = {}, 0
 for i = 1, #job_keys do
   if owned >= tonumber(capacity) or bytes > MAX_REPLY_BYTES then break end

@@ -11,7 +11,7 @@
 -- REPLY EXPIRED
 -- REPLY LOST
 local MAX_REPLY_BYTES = 4194304
-local refusal = enter_logged()
+local refusal = enter()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'since:' .. worker, 'mail:' .. worker,

@@ -14,8 +14,8 @@ local terms = {'lease-ms', lease_ms, 'margin-ms', margin_ms, 'grace-ms', grace_m
 if redis.call('EXISTS', config) == 0 then
   local time = whole(wall_us())
   -- What every script reads comes first: Redis looks through a small hash in order.
-  redis.call('HSET', config, 'clock', time, 'last-time', time, 'token', 0, 'count', 0, 'queued', 0, 'epoch', 1,
-    'generation', generation, 'clamp-ms', clamp_ms, 'ledger-length', ledger_length, 'limit', limit, 'dispatched', 0,
+  redis.call('HSET', config, 'clock', time, 'last-time', time, 'token', 0, 'epoch', 1, 'generation', generation,
+    'clamp-ms', clamp_ms, 'count', 0, 'queued', 0, 'ledger-length', ledger_length, 'limit', limit, 'dispatched', 0,
     'started', 0, 'ended', 0, 'failed', 0, 'dead-limit', dead_limit, 'server', server, 'shards', shards,
     'quarantine-until', 0, 'created-at', string.sub(time, 1, -4), unpack(terms))
   return {'CREATED'}

@@ -12,23 +12,22 @@
 -- REPLY FULL limit:int
 -- REPLY CONFLICT
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter('limit', 'dispatched')
 if refusal then return refusal end
 local known = read('hash', 'HMGET', record, 'key', 'digest', 'outcome', 'worker', 'token')
 local present = read('hash', 'HMGET', job, 'state', 'dispatch', 'digest', 'worker', 'token')
 if wrong then return wrong end
 if known[1] and (known[1] ~= key or known[2] ~= digest) then return {'CONFLICT'} end
-if known[3] then return {'ENDED', whole(shard.epoch), known[3], known[4] or '', known[5] or '0'} end
+if known[3] then return {'ENDED', shard.epoch, known[3], known[4] or '', known[5] or '0'} end
 if present[1] and present[2] == id then
   if (present[3] or '') ~= digest then return {'CONFLICT'} end
-  if present[1] == 'pending' then return {'PENDING', whole(shard.epoch)} end
-  return {'ASSIGNED', whole(shard.epoch), present[4], present[5]}
+  if present[1] == 'pending' then return {'PENDING', shard.epoch} end
+  return {'ASSIGNED', shard.epoch, present[4], present[5]}
 end
 if present[1] then return {'EXISTS', present[1]} end
-local limits = redis.call('HMGET', config, 'limit', 'dispatched')
-if shard.count >= tonumber(limits[1]) then return {'FULL', limits[1]} end
+if shard.count >= shard.more[1] then return {'FULL', shard.more[1]} end
 local assign = false
-if worker ~= '' and epoch == whole(shard.epoch) and delay_ms == '0' then
+if worker ~= '' and epoch == shard.epoch and delay_ms == '0' then
   local lease = read('zset', 'ZSCORE', members, worker)
   local owned = read('set', 'SCARD', own)
   read('hash', 'HLEN', member_info)
@@ -40,8 +39,8 @@ if not assign then
   read('set', 'SCARD', groups)
   if wrong then return wrong end
 end
-local fields = {'group', group, 'payload', payload, 'dispatch', id, 'attempts', attempts, 'backoff-ms', backoff_ms,
-  'backoff-max-ms', backoff_max_ms, 'payload-bytes', #payload, 'dispatched-at', whole(math.floor(shard.time / 1000))}
+local fields = {'group', group, 'payload', payload, 'dispatch', id, 'attempts', attempts, 'backoff', backoff_ms .. ' ' .. backoff_max_ms,
+  'payload-bytes', #payload, 'dispatched-at', whole(math.floor(shard.time / 1000))}
 local function set(name, value)
   fields[#fields + 1] = name
   fields[#fields + 1] = value
@@ -71,13 +70,13 @@ if remember_ms ~= '' then
   redis.call('HSET', record, 'key', key, 'digest', digest)
   redis.call('PEXPIRE', record, remember_ms)
 end
-save('dispatched', whole(tonumber(limits[2]) + 1))
+save('dispatched', shard.more[2] + 1)
 if assign then
   redis.call('SADD', own, key)
   mail_assignment(worker, key, token, 1, payload)
   log('dispatched', key, worker, token, '')
-  return {'ASSIGNED', whole(shard.epoch), worker, token}
+  return {'ASSIGNED', shard.epoch, worker, token}
 end
 redis.call('SPUBLISH', events, 'pending ' .. group)
 log('dispatched', key, '', '', '')
-return {'PENDING', whole(shard.epoch)}
+return {'PENDING', shard.epoch}

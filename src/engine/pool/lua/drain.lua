@@ -7,7 +7,7 @@
 -- REPLY DRAINING epoch:int
 -- REPLY ABSENT
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local already = read('hash', 'HEXISTS', member_info, 'draining:' .. worker)
@@ -15,12 +15,12 @@ if wrong then return wrong end
 if not lease then return {'ABSENT'} end
 if already == 1 then
   save()
-  return {'DRAINING', whole(shard.epoch)}
+  return {'DRAINING', shard.epoch}
 end
 redis.call('HSET', member_info, 'draining:' .. worker, 1)
-shard.epoch = shard.epoch + 1
-save('epoch', whole(shard.epoch))
+next_epoch()
+save('epoch', shard.epoch)
 mail(worker, 'drain', '', '')
-redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
 log('draining', '', worker, '', '')
-return {'DRAINING', whole(shard.epoch)}
+return {'DRAINING', shard.epoch}

@@ -21,4 +21,4 @@ for i = 1, #live do
   end
 end
 save()
-return {'DUE', whole(shard.epoch), keys, loads}
+return {'DUE', shard.epoch, keys, loads}

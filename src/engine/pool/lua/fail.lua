@@ -10,7 +10,7 @@
 -- REPLY STOPPED
 -- REPLY GONE
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter('failed')
 if refusal then return refusal end
 local job = job_of(key, shard.now)
 read('set', 'SCARD', own)
@@ -20,20 +20,20 @@ if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
 if wrong then return wrong end
 if not job or job.token ~= token or job.state == 'pending' then return {'GONE'} end
 redis.call('SREM', own, key)
-redis.call('HINCRBY', config, 'failed', 1)
+local failed = shard.more[1] + 1
 if job.state == 'stopping' then
   end_job(key, job, 'stopped', '')
   log('stopped', key, job.worker, token, failure)
-  save()
+  save('failed', failed)
   return {'STOPPED'}
 end
 if final == '1' or (job.attempts > 0 and job.attempt >= job.attempts) then
   bury(key, job, failure)
-  save()
+  save('failed', failed)
   return {'DEAD', job.attempt}
 end
 local delay = backoff_us(job, job.attempt, tonumber(random))
 requeue(key, job, job.attempt, shard.now + delay, failure)
 log('failed', key, job.worker, token, failure)
-save()
+save('failed', failed)
 return {'RETRY', job.attempt, whole(delay / 1000)}

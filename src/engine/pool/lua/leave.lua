@@ -7,19 +7,19 @@
 -- REPLY LEFT epoch:int
 -- REPLY OWNS count:int
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local stand = read('hash', 'HGET', member_info, 'incarnation:' .. worker)
 local owned = read('set', 'SCARD', own)
 if wrong then return wrong end
-if not lease or stand ~= incarnation then return {'LEFT', whole(shard.epoch)} end
+if not lease or stand ~= incarnation then return {'LEFT', shard.epoch} end
 if owned > 0 then return {'OWNS', owned} end
 redis.call('ZREM', members, worker)
 redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
   'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker)
-shard.epoch = shard.epoch + 1
-save('epoch', whole(shard.epoch))
-redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+next_epoch()
+save('epoch', shard.epoch)
+redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
 log('left', '', worker, '', '')
-return {'LEFT', whole(shard.epoch)}
+return {'LEFT', shard.epoch}

@@ -8,16 +8,16 @@
 -- ARGV generation worker known_epoch
 -- REPLY MEMBERS epoch:int mail:int reapable:int due:int next_ms:int list:list
 -- REPLY LOST
-local refusal = enter()
+local refusal = enter('grace-ms')
 if refusal then return refusal end
 local all = read('zset', 'ZRANGE', members, 0, -1, 'WITHSCORES')
 local first = read('zset', 'ZRANGE', pending, 0, 0, 'WITHSCORES')
 read('hash', 'HLEN', member_info)
 if wrong then return wrong end
-local next_us, grace_us = -1, setting('grace-ms') * 1000
+local next_us, grace_us = -1, shard.more[1] * 1000
 local function sooner(us) if us > 0 and (next_us < 0 or us < next_us) then next_us = us end end
 local reapable, list = 0, {}
-local known = known_epoch == whole(shard.epoch)
+local known = known_epoch == shard.epoch
 local mail = -1
 for i = 1, #all, 2 do
   local id, left = all[i], tonumber(all[i + 1]) - shard.now
@@ -36,4 +36,4 @@ if first[2] then
   if wait <= 0 then due = 1 else sooner(wait) end
 end
 save()
-return {'MEMBERS', whole(shard.epoch), whole(mail), reapable, due, whole(math.ceil(next_us / 1000)), list}
+return {'MEMBERS', shard.epoch, whole(mail), reapable, due, whole(math.ceil(next_us / 1000)), list}

@@ -10,9 +10,9 @@
 -- REPLY NONE
 -- REPLY LOST
 local FREE_CRASHES = 2
-local refusal = enter_logged()
+local refusal = enter('lease-ms', 'grace-ms')
 if refusal then return refusal end
-local grace_us, lease_us = setting('grace-ms') * 1000, setting('lease-ms') * 1000
+local lease_us, grace_us = shard.more[1] * 1000, shard.more[2] * 1000
 local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - grace_us), 'WITHSCORES', 'LIMIT', 0, 2)
 read('hash', 'HLEN', member_info)
 read('set', 'SCARD', groups)
@@ -55,11 +55,11 @@ if redis.call('SCARD', own) == 0 then
   redis.call('ZREM', members, worker)
   redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
     'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker)
-  shard.epoch = shard.epoch + 1
-  redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+  next_epoch()
+  redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
   log('expired', '', worker, '', '')
 else
   more = true
 end
-save('epoch', whole(shard.epoch))
+save('epoch', shard.epoch)
 return {'REAPED', worker, #keys, more and 1 or 0}

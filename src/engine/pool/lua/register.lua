@@ -7,13 +7,13 @@
 -- REPLY REGISTERED epoch:int mail:int owned:int
 -- REPLY TAKEN node:text left_ms:int
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter('lease-ms', 'grace-ms')
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local stand = read('hash', 'HMGET', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'mail:' .. worker)
 local owned = read('set', 'SCARD', own)
 if wrong then return wrong end
-local lease_us, grace_us = setting('lease-ms') * 1000, setting('grace-ms') * 1000
+local lease_us, grace_us = shard.more[1] * 1000, shard.more[2] * 1000
 if lease and stand[1] ~= node and tonumber(lease) + grace_us > shard.now then
   return {'TAKEN', stand[1] or '', whole((tonumber(lease) + grace_us - shard.now) / 1000)}
 end
@@ -21,7 +21,7 @@ local again = lease and stand[1] == node and stand[2] == incarnation
 redis.call('ZADD', members, whole(shard.now + lease_us), worker)
 if again then
   save()
-  return {'REGISTERED', whole(shard.epoch), stand[3] or '0', owned}
+  return {'REGISTERED', shard.epoch, stand[3] or '0', owned}
 end
 -- Tokens above `since` were minted for this incarnation: a job assigned under one was never begun by an earlier one.
 -- `renewed` is when the earlier one was last known to live.
@@ -29,8 +29,8 @@ local renewed_at = lease and tonumber(lease) - lease_us or 0
 redis.call('HSET', member_info, 'renewed:' .. worker, whole(renewed_at), 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
   'since:' .. worker, whole(shard.token), 'mail:' .. worker, stand[3] or '0')
 redis.call('HDEL', member_info, 'draining:' .. worker)
-shard.epoch = shard.epoch + 1
-save('epoch', whole(shard.epoch))
-redis.call('SPUBLISH', events, 'epoch ' .. whole(shard.epoch))
+next_epoch()
+save('epoch', shard.epoch)
+redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
 log('joined', '', worker, '', 'incarnation ' .. incarnation)
-return {'REGISTERED', whole(shard.epoch), stand[3] or '0', owned}
+return {'REGISTERED', shard.epoch, stand[3] or '0', owned}

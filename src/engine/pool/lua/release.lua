@@ -10,7 +10,7 @@
 -- REPLY STOPPED
 -- REPLY GONE
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter()
 if refusal then return refusal end
 local job = job_of(key, shard.now)
 local lease = next ~= '' and read('zset', 'ZSCORE', members, next)
@@ -29,7 +29,7 @@ if job.state == 'stopping' then
   return {'STOPPED'}
 end
 local attempt = job.stable and 0 or math.max(0, job.attempt - 1)
-if lease and tonumber(lease) > shard.now and epoch == whole(shard.epoch) and owned < tonumber(capacity) then
+if lease and tonumber(lease) > shard.now and epoch == shard.epoch and owned < tonumber(capacity) then
   local new_token = mint()
   redis.call('HDEL', job_prefix .. key, 'started-at', 'stable-at')
   redis.call('HSET', job_prefix .. key, 'state', 'assigned', 'worker', next, 'token', new_token, 'attempt', attempt + 1)

@@ -7,7 +7,7 @@
 -- REPLY RENEWED epoch:int
 -- REPLY EXPIRED
 -- REPLY LOST
-local refusal = enter()
+local refusal = enter('lease-ms')
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local stand = read('hash', 'HGET', member_info, 'incarnation:' .. worker)
@@ -16,6 +16,6 @@ if not lease or stand ~= incarnation or tonumber(lease) <= shard.now then
   save()
   return {'EXPIRED'}
 end
-redis.call('ZADD', members, whole(shard.now + setting('lease-ms') * 1000), worker)
+redis.call('ZADD', members, whole(shard.now + shard.more[1] * 1000), worker)
 save()
-return {'RENEWED', whole(shard.epoch)}
+return {'RENEWED', shard.epoch}

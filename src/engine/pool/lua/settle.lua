@@ -2,21 +2,21 @@
 -- Ends, for a batch, jobs their worker has finished or stopped. `items` are key, token, outcome (completed or stopped)
 -- and result. Who waits for the outcome is told; the outcome stays for a while under the id of the dispatch.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger job end
+-- INCLUDE time require_types shard ledger end
 -- KEYS config own ledger job_prefix notes_prefix record_prefix
 -- ARGV generation replies_prefix items...
 -- REPLY OK states:list
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter('ended')
 if refusal then return refusal end
 read('set', 'SCARD', own)
 if wrong then return wrong end
 local states, count = {}, 0
 for i = 1, #items, 4 do
   local key, token, outcome, result = items[i], items[i + 1], items[i + 2], items[i + 3]
-  local job = job_of(key, shard.now)
+  local job = ending_of(key)
   wrong = nil
-  if not job or job.token ~= token or job.state == 'pending' then
+  if not job or job.token ~= token then
     states[#states + 1] = 'gone'
   else
     redis.call('SREM', own, key)
@@ -26,6 +26,5 @@ for i = 1, #items, 4 do
     states[#states + 1] = 'ended'
   end
 end
-if count > 0 then redis.call('HINCRBY', config, 'ended', count) end
-save()
+save('ended', shard.more[1] + count)
 return {'OK', states}

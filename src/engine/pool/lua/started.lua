@@ -1,14 +1,14 @@
 -- started
 -- Records, for a batch, that jobs run. `items` are key, token and stable_ms: after that long without failing a service
 -- has its attempts behind it; empty for a task. The reply says per item what else there is to know: `gone` when the job
--- is not the caller's under that token, `stopping` when somebody asked it to stop, else the number of its notifications.
+-- is not the caller's under that token, `stopping` when somebody asked it to stop, else the number of its notifications, when `notes` is 1 and it matters.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger
 -- KEYS config ledger job_prefix notes_prefix
--- ARGV generation worker replies_prefix items...
+-- ARGV generation worker replies_prefix notes items...
 -- REPLY OK states:list
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter('started')
 if refusal then return refusal end
 local states, count = {}, 0
 local at = whole(math.floor(shard.time / 1000))
@@ -34,10 +34,9 @@ for i = 1, #items, 3 do
       end
       log('started', key, worker, token, '')
     end
-    local notes = redis.pcall('LLEN', notes_prefix .. key)
-    states[#states + 1] = type(notes) == 'number' and notes or 0
+    local count_of = notes == '1' and redis.pcall('LLEN', notes_prefix .. key)
+    states[#states + 1] = type(count_of) == 'number' and count_of or 0
   end
 end
-if count > 0 then redis.call('HINCRBY', config, 'started', count) end
-save()
+save('started', shard.more[1] + count)
 return {'OK', states}

@@ -9,7 +9,7 @@
 -- REPLY STOPPING worker:text
 -- REPLY ABSENT
 -- REPLY LOST
-local refusal = enter_logged()
+local refusal = enter('ended')
 if refusal then return refusal end
 local known = read('hash', 'HMGET', record, 'outcome', 'worker')
 local job = job_of(key, shard.now)
@@ -27,7 +27,7 @@ if outcome == 'stopped' then
   shard.queued = shard.queued - 1
   end_job(key, job, 'stopped', '')
   log('stopped', key, '', job.token, 'was waiting')
-  save('ended', whole((tonumber(redis.call('HGET', config, 'ended')) or 0) + 1))
+  save('ended', shard.more[1] + 1)
   return {'STOPPED'}
 end
 redis.call('HSET', job_prefix .. key, 'state', 'stopping')
