@@ -3,6 +3,7 @@ import { backoffMs } from '../../src/engine/core/backoff.ts';
 import { Channel } from '../../src/engine/core/channel.ts';
 import { LeaseClock, sleep, systemClock } from '../../src/engine/core/clock.ts';
 import { Emitter } from '../../src/engine/core/emitter.ts';
+import { newId } from '../../src/engine/core/ids.ts';
 import { checkName } from '../../src/engine/core/names.ts';
 import { type OptionTable, resolveOptions } from '../../src/engine/core/options.ts';
 import { PeriodicTask } from '../../src/engine/core/periodic.ts';
@@ -155,5 +156,13 @@ describe('time', () => {
 describe('names', () => {
   it.each(['', 'a b', 'a:b', '{x}', 'é', 'x'.repeat(65), '\u001b[0m'])('refuse %j', name => {
     expect(() => checkName('map', name)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }));
+  });
+});
+
+describe('identifiers', () => {
+  it('are 16 plain characters, and never the same', () => {
+    const ids = Array.from({ length: 10_000 }, newId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.every(id => /^[0-9a-hjkmnp-tv-z]{16}$/.test(id))).toBe(true);
   });
 });
