@@ -91,6 +91,8 @@ export class PoolNode extends PoolClient {
     this.#workers.add(worker);
     worker.events.on('left', () => this.#workers.delete(worker));
     worker.events.on('error', error => this.events.emit('error', error));
+    // So that what this node dispatches from here on can go to it at once.
+    await this.view.update();
     return worker;
   }
 

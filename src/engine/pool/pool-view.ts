@@ -53,7 +53,7 @@ export class PoolView {
     this.#refreshing = new PeriodicTask(
       link.clock,
       { intervalMs: refreshMs, jitter: 0.1 },
-      () => this.#refresh(),
+      () => this.update(),
       error => this.events.emit('error', error),
     );
     shard.events.on('lost', () => {
@@ -91,6 +91,11 @@ export class PoolView {
     this.#refreshing.poke();
   }
 
+  /** Resolves when the view shows what is so now. */
+  async update(): Promise<void> {
+    this.membership.apply(await this.shard.members('', DEFAULT_GROUP, this.membership.epoch));
+  }
+
   /** Something said which epoch it is. */
   heard(epoch: number): void {
     if (this.membership.heard(epoch)) this.refresh();
@@ -111,11 +116,7 @@ export class PoolView {
       },
       ready: () => this.refresh(),
     });
-    await this.#refresh();
+    await this.update();
     this.#refreshing.start();
-  }
-
-  async #refresh(): Promise<void> {
-    this.membership.apply(await this.shard.members('', DEFAULT_GROUP, this.membership.epoch));
   }
 }

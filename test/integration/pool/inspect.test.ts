@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { addRoute, drainWorker, listRoutes, removeRoute } from '../../../src/engine/admin/pools.ts';
+import { listJobKeys, listJobs, readJobs, showJob } from '../../../src/engine/inspect/jobs.ts';
+import { listLedger } from '../../../src/engine/inspect/ledger.ts';
+import { listNodes, listPools, listWorkers, showPool, showWorker } from '../../../src/engine/inspect/pools.ts';
+import { TEST_LEASE, usePool } from '../../support/pool.ts';
+import { Recorder } from '../../support/recorder.ts';
+import { until } from '../../support/until.ts';
+
+describe('what inspection sees of a pool', () => {
+  const fixture = usePool();
+  /** Every reading is done over a link that could not write. */
+  const reader = () => fixture.connect({ access: 'read-only' });
+
+  it('is who works in it and how much', async () => {
+    const node = await fixture.node({ limit: 50, host: 'host-1', version: '1.2.3' });
+    const worker = await node.addWorker({
+      handler: new Recorder().service('a'),
+      capacity: 7,
+      weight: 2,
+      group: 'heavy',
+    });
+    await node.routes.add({ glob: 'big:*', group: 'heavy' });
+    await node.dispatch('big:1', 'payload', { wait: 'started' });
+    await node.dispatch('small');
+    const link = await reader();
+    expect(await showPool(link, fixture.pool)).toMatchObject({
+      name: fixture.pool,
+      state: 'OK',
+      nodeCount: 1,
+      workerCount: 1,
+      jobCount: 2,
+      queuedCount: 1,
+      deadCount: 0,
+      limit: 50,
+      groups: ['default', 'heavy'],
+      dispatchedTotal: 2,
+      startedTotal: 1,
+      endedTotal: 0,
+    });
+    expect((await listPools(link)).map(({ name }) => name)).toEqual([fixture.pool]);
+    const [seen] = await listWorkers(link, fixture.pool);
+    expect(seen).toMatchObject({
+      id: worker.id,
+      node: node.id,
+      group: 'heavy',
+      state: 'ALIVE',
+      jobCount: 1,
+      capacity: 7,
+      weight: 2,
+      incarnation: 1,
+      host: 'host-1',
+      version: '1.2.3',
+      pid: process.pid,
+    });
+    expect(seen?.leaseLeftMs).toBeGreaterThan(0);
+    expect(await showWorker(link, fixture.pool, worker.id)).toMatchObject({ id: worker.id });
+    expect(await listWorkers(link, fixture.pool, { group: 'other' })).toEqual([]);
+    expect(await listNodes(link, fixture.pool)).toMatchObject([{ id: node.id, workerCount: 1, jobCount: 1 }]);
+    await expect(showPool(link, 'nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(showWorker(link, fixture.pool, 'nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('is each job, its payload and what happened to it', async () => {
+    const node = await fixture.node();
+    const worker = await node.addWorker({
+      handler: {
+        start: job => {
+          if (job.key === 'bad') throw new Error('broke');
+        },
+      },
+    });
+    const { token } = await node.dispatch('good', 'p\n', { wait: 'started' });
+    await node.dispatch('bad', 'q', { attempts: 1 });
+    await node.dispatch('later', '', { delayMs: 60_000 });
+    const link = await reader();
+    await until(async () => (await showPool(link, fixture.pool)).deadCount === 1, 'the bad job to die');
+    expect(await listJobKeys(link, fixture.pool)).toEqual([
+      { key: 'good', worker: worker.id },
+      { key: 'later', worker: null },
+    ]);
+    expect((await listJobs(link, fixture.pool)).map(({ key, state }) => `${key} ${state}`)).toEqual([
+      'good RUNNING',
+      'later PENDING',
+    ]);
+    expect((await listJobs(link, fixture.pool, { state: 'PENDING' })).map(({ key }) => key)).toEqual(['later']);
+    expect((await listJobs(link, fixture.pool, { worker: worker.id })).map(({ key }) => key)).toEqual(['good']);
+    expect(await listJobs(link, fixture.pool, { limit: 1 })).toHaveLength(1);
+    expect(await listJobs(link, fixture.pool, { state: 'DEAD' })).toMatchObject([
+      { key: 'bad', state: 'DEAD', attempt: 1, maxAttempts: 1, error: 'Error: broke' },
+    ]);
+    const [later] = await readJobs(link, fixture.pool, ['later', 'never']);
+    expect(later?.delayLeftMs).toBeGreaterThan(50_000);
+    expect(await showJob(link, fixture.pool, 'good')).toMatchObject({
+      key: 'good',
+      state: 'RUNNING',
+      worker: worker.id,
+      group: 'default',
+      token,
+      attempt: 1,
+      payloadBytes: 2,
+      payload: { encoding: 'utf8', data: 'p\n', sizeBytes: 2 },
+      history: [
+        { type: 'dispatched', key: 'good', worker: worker.id, token },
+        { type: 'started', key: 'good', worker: worker.id, token },
+      ],
+    });
+    expect(await showJob(link, fixture.pool, 'bad')).toMatchObject({ state: 'DEAD', payload: { data: 'q' } });
+    await expect(showJob(link, fixture.pool, 'never')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const ledger = await listLedger(link, fixture.pool);
+    expect(ledger.map(({ type }) => type)).toEqual(expect.arrayContaining(['joined', 'dispatched', 'started', 'dead']));
+    const [first] = ledger;
+    expect(await listLedger(link, fixture.pool, { after: first?.id })).toEqual(ledger.slice(1));
+    expect(await listLedger(link, fixture.pool, { count: 2 })).toEqual(ledger.slice(-2));
+  });
+
+  it('is a worker whose lease is over, until it is reaped', async () => {
+    const node = await fixture.node({ lease: TEST_LEASE });
+    await node.addWorker({ handler: new Recorder().service('a') });
+    await node.dispatch('k', '', { wait: 'started' });
+    fixture.partition(node);
+    const link = await reader();
+    await until(async () => (await listWorkers(link, fixture.pool))[0]?.state === 'STALE', 'the lease to end');
+    expect(await showPool(link, fixture.pool)).toMatchObject({ state: 'NO WORKERS', workerCount: 0, jobCount: 1 });
+  });
+});
+
+describe('what an operator does', () => {
+  const fixture = usePool();
+
+  it('drains a worker from outside', async () => {
+    const recorder = new Recorder();
+    const nodes = [await fixture.node(), await fixture.node()];
+    const workers = await Promise.all(nodes.map((node, i) => node.addWorker({ handler: recorder.service(`w${i}`) })));
+    const keys = Array.from({ length: 20 }, (_, i) => `k${i}`);
+    await Promise.all(keys.map(key => nodes[0]?.dispatch(key, '', { wait: 'started' })));
+    const link = await fixture.connect();
+    const left = workers[0]?.events.once('left');
+    await drainWorker(link, fixture.pool, workers[0]?.id ?? '');
+    await left;
+    await until(() => recorder.runningOn('w1').length === keys.length, 'the jobs to be handed on');
+    expect(recorder.overlaps).toEqual([]);
+    await expect(drainWorker(link, fixture.pool, 'nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(drainWorker(link, 'no-pool', 'nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  it('orders the routes', async () => {
+    const link = await fixture.connect();
+    await addRoute(link, fixture.pool, { glob: 'a*', group: 'one' });
+    await addRoute(link, fixture.pool, { glob: 'b*', group: 'two' });
+    await addRoute(link, fixture.pool, { glob: 'first', group: 'three' }, 0);
+    await addRoute(link, fixture.pool, { glob: 'a*', group: 'four' });
+    expect(await listRoutes(link, fixture.pool)).toEqual([
+      { glob: 'first', group: 'three' },
+      { glob: 'a*', group: 'four' },
+      { glob: 'b*', group: 'two' },
+    ]);
+    await removeRoute(link, fixture.pool, 'a*');
+    expect((await listRoutes(link, fixture.pool)).map(({ glob }) => glob)).toEqual(['first', 'b*']);
+    await expect(addRoute(link, fixture.pool, { glob: '', group: 'x' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+    await Promise.all(
+      Array.from({ length: 5 }, (_, i) => addRoute(link, fixture.pool, { glob: `at-once-${i}`, group: 'x' })),
+    );
+    expect(await listRoutes(link, fixture.pool)).toHaveLength(7);
+  });
+});
