@@ -13,7 +13,7 @@ import { TcpProxy } from './proxy.ts';
 import type { RedisServerOptions } from './redis.ts';
 
 /** Short, so that tests of what follows a lost lease are quick; long enough for a busy machine. */
-export const TEST_LEASE: LeaseTerms = { leaseMs: 900, marginMs: 300, graceMs: 250, clampMs: 250, stopBudgetMs: 250 };
+export const TEST_LEASE: LeaseTerms = { leaseMs: 1800, marginMs: 500, graceMs: 300, clampMs: 350, stopBudgetMs: 400 };
 
 export interface PoolFixture extends RedisFixture {
   readonly pool: string;

@@ -128,7 +128,7 @@ describe('jobs run as child processes', () => {
         .map(line => line.split(' ').map(Number));
     await until(async () => (await starts()).length === 1, 'the first start');
     const fenced = worker.events.once('fenced');
-    await fixture.pauseRenewals(900);
+    await fixture.pauseRenewals(TEST_LEASE.leaseMs);
     await fenced;
     await until(async () => (await starts()).length === 2, 'the second start');
     const [[firstToken, firstPid], [secondToken]] = (await starts()) as [[number, number], [number, number]];
