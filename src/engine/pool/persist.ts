@@ -11,19 +11,26 @@ const RETRY = { baseMs: 50, maxMs: 2000 };
 
 /**
  * Calls until it succeeds, with back-off: for steps that must be recorded and that the script recognises when they come
- * twice. Gives undefined once `signal` aborts.
+ * twice. Gives undefined as soon as `signal` aborts, whatever is under way.
  */
 export async function persist<T>(options: PersistOptions, call: () => Promise<T>): Promise<T | undefined> {
-  const aborted = new Promise<undefined>(resolve => {
-    options.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
-  for (let attempt = 1; !options.signal.aborted; attempt++) {
+  const { clock, signal, onError } = options;
+  for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      return await Promise.race([call(), aborted]);
+      return await unlessAborted(call(), signal);
     } catch (error) {
-      options.onError(error);
-      await sleep(options.clock, backoffMs(attempt, RETRY), options.signal);
+      onError(error);
+      await sleep(clock, backoffMs(attempt, RETRY), signal);
     }
   }
   return undefined;
+}
+
+/** The listener goes with the call: the signal lives as long as the worker. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => resolve(undefined);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
