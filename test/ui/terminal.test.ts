@@ -187,7 +187,7 @@ describe('the dashboard on a real terminal', () => {
     await terminal.shows('Stop job tenant-1 of pool video?');
     await takesKeys();
     terminal.keys('y');
-    await terminal.shows(/tenant-1 is stopping|stopped tenant-1/);
+    // What it says of the act gives way at once to what it says of the row that vanished: the outcome is what counts.
     await terminal.shows('jobs(video) 19');
     expect(terminal.text()).not.toMatch(/^..tenant-1 /m);
     terminal.keys('q');
