@@ -3,7 +3,8 @@ import { Emitter } from '../core/emitter.ts';
 import { ClosedError, PonosError, ReadOnlyError, RedisUnavailableError } from '../core/errors.ts';
 import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
-import { Deadlines, TimedCommand } from './deadlines.ts';
+import { EngineCommand } from './command.ts';
+import { Deadlines } from './deadlines.ts';
 import { isTimeout, translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
 
@@ -185,7 +186,7 @@ export class Connection {
 
   #send(command: string, args: Argument[]): Promise<unknown> {
     this.#sentCount++;
-    const request = new TimedCommand(this.#deadlines, command.toLowerCase(), args as (string | Buffer | number)[]);
+    const request = new EngineCommand(this.#deadlines, command.toLowerCase(), args as (string | Buffer | number)[]);
     return this.#client.sendCommand(request) as Promise<unknown>;
   }
 

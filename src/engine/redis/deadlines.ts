@@ -1,4 +1,4 @@
-import { Command } from 'ioredis';
+import type { Command } from 'ioredis';
 import type { Clock, Timer } from '../core/clock.ts';
 
 /**
@@ -60,22 +60,5 @@ export class Deadlines {
       command.reject(new Error('Command timed out'));
     }
     this.#dropSettled();
-  }
-}
-
-/** A command whose limit is kept by its connection. */
-export class TimedCommand extends Command {
-  readonly #deadlines: Deadlines;
-  #timed = false;
-
-  constructor(deadlines: Deadlines, name: string, args: (string | Buffer | number)[]) {
-    super(name, args);
-    this.#deadlines = deadlines;
-  }
-
-  override setTimeout(limitMs: number): void {
-    if (this.#timed) return;
-    this.#timed = true;
-    this.#deadlines.add(this, limitMs);
   }
 }

@@ -95,9 +95,8 @@ export class Subscriptions {
     const handlers = this.#channels.get(channel);
     if (!handlers?.delete(handler) || handlers.size > 0) return;
     this.#channels.delete(channel);
-    if (this.#connection.ready && !this.#closed) await this.#connection.call('SUNSUBSCRIBE', channel).catch(() => {});
-    // Somebody may have subscribed while the answer was under way.
-    if (this.#channels.has(channel)) await this.#connection.call('SSUBSCRIBE', channel).catch(() => {});
+    // Not waited for: commands keep their order, so whoever subscribes anew comes after it, and a dead link would hold up a close.
+    if (this.#connection.ready && !this.#closed) this.#connection.call('SUNSUBSCRIBE', channel).catch(() => {});
   }
 
   async #probe(): Promise<void> {
