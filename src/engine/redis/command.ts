@@ -1,0 +1,50 @@
+import { Command } from 'ioredis';
+import type { Deadlines } from './deadlines.ts';
+
+/**
+ * A command as this module sends it: its time limit is kept by its connection, and texts that follow each other are
+ * written as one. The client converts and measures each alone, which for a short command with one value in bytes is a
+ * tenth of its cost.
+ */
+export class EngineCommand extends Command {
+  readonly #deadlines: Deadlines;
+  #timed = false;
+
+  constructor(deadlines: Deadlines, name: string, args: (string | Buffer | number)[]) {
+    super(name, args);
+    this.#deadlines = deadlines;
+  }
+
+  override setTimeout(limitMs: number): void {
+    if (this.#timed) return;
+    this.#timed = true;
+    this.#deadlines.add(this, limitMs);
+  }
+
+  override toWritable(): string | Buffer {
+    let text = `*${this.args.length + 1}\r\n$${Buffer.byteLength(this.name)}\r\n${this.name}\r\n`;
+    let pieces: (string | Buffer)[] | undefined;
+    for (const arg of this.args as (string | Buffer)[]) {
+      if (typeof arg === 'string') text += `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`;
+      else {
+        pieces ??= [];
+        pieces.push(`${text}$${arg.length}\r\n`, arg);
+        text = '\r\n';
+      }
+    }
+    if (!pieces) return text;
+    pieces.push(text);
+    return joinPieces(pieces);
+  }
+}
+
+function joinPieces(pieces: readonly (string | Buffer)[]): Buffer {
+  let bytes = 0;
+  for (const piece of pieces) bytes += typeof piece === 'string' ? Buffer.byteLength(piece) : piece.length;
+  const joined = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    at += typeof piece === 'string' ? joined.write(piece, at) : piece.copy(joined, at);
+  }
+  return joined;
+}
