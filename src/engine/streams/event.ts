@@ -7,7 +7,7 @@
  * headers cannot be read, was not written by us: it is malformed, which is a value here and never an exception.
  */
 import type { Bytes } from '../core/bytes.ts';
-import { byteLength } from '../core/bytes.ts';
+import { byteLength, toBuffer } from '../core/bytes.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { checkSize } from '../core/names.ts';
 import { decodeText, encodeText } from '../core/text.ts';
@@ -61,7 +61,12 @@ export function encodeEvent(
     throw new ArgumentError('a payload is a string or bytes');
   }
   checkSize('PAYLOAD', payload, maxPayloadBytes);
-  fields.push('n', encodeField('name', name), 'p', typeof payload === 'string' ? wellFormed(payload) : payload);
+  fields.push(
+    'n',
+    encodeField('name', name),
+    'p',
+    typeof payload === 'string' ? wellFormed(payload) : toBuffer(payload),
+  );
   if (topic !== undefined) fields.push('t', encodeField('topic', topic));
   if (headers !== undefined) {
     const encoded = encodeHeaders(headers);

@@ -55,7 +55,7 @@ export const sinkOptions = {
   blockMs: { kind: 'ms', default: 2000, min: 10, max: 60_000, doc: 'Longest wait of one read in Redis.' },
   maxBatchBytes: {
     kind: 'bytes',
-    default: 4_194_304,
+    default: 1_048_576,
     min: 1,
     max: 268_435_456,
     doc: 'Size of the batches aimed at, by the size of the events so far.',

@@ -32,6 +32,15 @@ describe('the form of an event in Redis', () => {
     );
   });
 
+  it('takes a part of a larger array as just that part', () => {
+    const part = new Uint8Array([1, 2, 3, 4]).subarray(1, 3);
+    expect(roundTrip('n', part)).toMatchObject({ payload: Buffer.from([2, 3]) });
+    const fields: (string | Uint8Array)[] = [];
+    encodeEvent(fields, 'n', part, undefined, undefined, 100);
+    // The client writes bytes as bytes only when they are a Buffer.
+    expect(fields[3]).toBeInstanceOf(Buffer);
+  });
+
   it('tells an empty topic from none', () => {
     expect(roundTrip('n', '', '')).toMatchObject({ topic: '' });
     expect(roundTrip('n', '')).toMatchObject({ topic: undefined });
