@@ -3,6 +3,7 @@
  * `ready` on stdout when everything is there and at work.
  */
 import { EventStream, PoolNode, RedisLink, ReplicatedMap, Sink } from '../../src/engine/index.ts';
+import './end-with-parent.ts';
 
 const [url, prefix] = process.argv.slice(2);
 const link = await RedisLink.connect({ url, prefix });

@@ -14,7 +14,7 @@ export class FleetProcess {
 
   /** Resolves when it is at work. */
   static async start(url: string, prefix: string): Promise<FleetProcess> {
-    const child = spawn(process.execPath, [SCRIPT, url, prefix], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [SCRIPT, url, prefix], { stdio: ['pipe', 'pipe', 'pipe'] });
     let said = '';
     let complained = '';
     child.stderr.on('data', data => {

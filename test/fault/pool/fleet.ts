@@ -32,7 +32,7 @@ export class Fleet {
   async start(more: Partial<WorkerProcessOptions> = {}): Promise<WorkerProcess> {
     const name = `w${this.#startCount++}`;
     const options = { ...this.#options, ...more, name, history: this.#file(name) };
-    const child = spawn(process.execPath, [PROGRAM, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [PROGRAM, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'pipe'] });
     const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
     let said = '';
     child.stderr?.on('data', bytes => {

@@ -10,6 +10,7 @@ import type { Job } from '../../../src/engine/pool/handler.ts';
 import { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { LeaseOption } from '../../../src/engine/pool/options.ts';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
+import '../../support/end-with-parent.ts';
 import type { HistoryEvent } from './history.ts';
 
 export interface WorkerProcessOptions {

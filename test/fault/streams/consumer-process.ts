@@ -6,6 +6,7 @@
 import { writeSync } from 'node:fs';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
 import { Sink } from '../../../src/engine/streams/sink.ts';
+import '../../support/end-with-parent.ts';
 
 const [url, prefix, stream, sink, claimIdleMs] = process.argv.slice(2) as [string, string, string, string, string];
 const link = await RedisLink.connect({ url, prefix });

@@ -30,7 +30,7 @@ describe('consumers that are killed', () => {
     constructor() {
       const program = join(import.meta.dirname, 'consumer-process.ts');
       const args = [program, redis.server.url, redis.prefix, 's', 'k', `${CLAIM_MS}`];
-      this.child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+      this.child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
       this.ended = new Promise(resolve => this.child.once('exit', resolve));
       const output = createInterface({ input: this.child.stdout as NodeJS.ReadableStream });
       output.on('line', line => this.lines.push(JSON.parse(line)));
