@@ -21,6 +21,8 @@ export interface ConnectionOptions {
   address: string;
   access: Access;
   clock: Clock;
+  /** It was closed for good. */
+  onClose?: () => void;
 }
 
 const NOSCRIPT = /^NOSCRIPT\b/;
@@ -178,6 +180,7 @@ export class Connection {
   async close(options: { graceful?: boolean } = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#options.onClose?.();
     if (options.graceful && this.ready) {
       await within(this.#options.clock, QUIT_MS, this.#client.quit(), () => undefined).catch(() => {});
     }

@@ -156,10 +156,11 @@ export class RedisLink {
   }
 
   #create(role: Role): Connection {
-    const connection = new Connection(createClient(this.#settings, role), {
+    const connection: Connection = new Connection(createClient(this.#settings, role), {
       address: this.address,
       access: this.access,
       clock: this.clock,
+      onClose: () => this.#connections.delete(connection),
     });
     this.#connections.add(connection);
     return connection;
