@@ -73,8 +73,6 @@ export class Consumer implements Settler {
   #cursor = '';
   #recovering: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
-  /** When the last beat was sent that was answered: until then, and for claimIdleMs more, what is held is ours. */
-  #confirmedMs = 0;
 
   constructor(context: SinkContext, stream: string) {
     const { link, sink, consumer, settings } = context;
@@ -161,15 +159,17 @@ export class Consumer implements Settler {
   async beat(): Promise<void> {
     if (this.#state === 'broken') await this.recover();
     if (this.#state !== 'joined') return;
-    const sentMs = this.#context.link.clock.monotonicMs();
-    const ids = this.#held.atWork(sentMs - this.#beatMs / 2);
+    const { clock } = this.#context.link;
+    const ids = this.#held.atWork(clock.monotonicMs() - this.#beatMs / 2);
     for (let at = 0; at === 0 || at < ids.length; at += BEAT_BATCH) {
-      const reply = await this.#commands.beat(ids.slice(at, at + BEAT_BATCH));
+      const batch = ids.slice(at, at + BEAT_BATCH);
+      const sentMs = clock.monotonicMs();
+      const reply = await this.#commands.beat(batch);
       if (reply.status === 'NOGROUP') return this.recover();
       this.#cursor = reply.cursor;
       for (const id of reply.moved) this.#letGo(String(id));
+      this.#held.confirm(batch, sentMs);
     }
-    this.#confirmedMs = sentMs;
     this.#context.wake();
   }
 
@@ -179,7 +179,7 @@ export class Consumer implements Settler {
    */
   owns(delivery: Delivery, nowMs: number): boolean {
     const { claimIdleMs, noAck } = this.#context.settings;
-    if (noAck || nowMs - Math.max(delivery.sinceMs, this.#confirmedMs) < claimIdleMs) return true;
+    if (noAck || nowMs - delivery.oursAtMs < claimIdleMs) return true;
     this.#confirming ??= this.beat()
       // What failed is tried again by the next beat, which wakes too.
       .catch(error => this.report(error))
@@ -294,7 +294,7 @@ export class Consumer implements Settler {
   }
 
   /** Returns whether the entry goes to a handler. */
-  #take(id: string, fields: readonly Buffer[] | null, count: number, sinceMs: number): boolean {
+  #take(id: string, fields: readonly Buffer[] | null, count: number, oursAtMs: number): boolean {
     const { filter, counters, settings } = this.#context;
     // A group made anew gives again what we still work on; the end of that work ends this delivery too.
     if (this.#held.has(id)) return false;
@@ -313,20 +313,20 @@ export class Consumer implements Settler {
       this.#acks.addFiltered(settings.noAck ? undefined : id);
       return false;
     }
-    const delivery = new Delivery(this, this.stream, id, contents, count, sinceMs);
+    const delivery = new Delivery(this, this.stream, id, contents, count, oursAtMs);
     if (!settings.noAck) this.#held.add(delivery);
     this.#context.deliver(delivery);
     return true;
   }
 
-  /** Reads entries that are pending to us, not idle since `sinceMs`, and takes them. */
-  async #fetch(wanted: readonly Pending[], sinceMs: number): Promise<void> {
+  /** Reads entries that are pending to us, and were at `oursAtMs`, and takes them. */
+  async #fetch(wanted: readonly Pending[], oursAtMs: number): Promise<void> {
     if (wanted.length === 0) return;
     const entries = await this.#commands.read(wanted.map(({ id }) => id));
     if (this.#stopping.signal.aborted) return;
     wanted.forEach(({ id, count }, index) => {
       const entry = entries[index];
-      if (entry) this.#take(id, entry[1], count, sinceMs);
+      if (entry) this.#take(id, entry[1], count, oursAtMs);
       else if (!this.#held.has(id)) this.#forget(id);
     });
     this.#context.wake();

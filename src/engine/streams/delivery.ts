@@ -40,8 +40,8 @@ export class Delivery implements SinkEvent {
   readonly topic: string | undefined;
   readonly headers: ReadonlyMap<string, string>;
   readonly deliveryCount: number;
-  /** On the monotonic clock: no later than when Redis gave it to us. */
-  readonly sinceMs: number;
+  /** A moment, on the monotonic clock, at which Redis had it with us: given to us after it, or confirmed since. */
+  oursAtMs: number;
   readonly #settler: Settler;
   #state: 'waiting' | 'running' | 'settled' = 'waiting';
   #controller: AbortController | undefined;
@@ -53,7 +53,7 @@ export class Delivery implements SinkEvent {
     id: string,
     contents: EventContents,
     deliveryCount: number,
-    sinceMs: number,
+    oursAtMs: number,
   ) {
     this.#settler = settler;
     this.id = id;
@@ -63,7 +63,7 @@ export class Delivery implements SinkEvent {
     this.topic = contents.topic;
     this.headers = contents.headers;
     this.deliveryCount = deliveryCount;
-    this.sinceMs = sinceMs;
+    this.oursAtMs = oursAtMs;
   }
 
   get atMs(): number {

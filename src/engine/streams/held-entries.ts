@@ -1,9 +1,10 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { Delivery } from './delivery.ts';
 
-/** An entry in the hands of Redis's answer, or waiting for its time: what is kept is when we were known to have it. */
+/** An entry that waits for an answer of Redis, or for its time. */
 interface Parked {
-  readonly sinceMs: number;
+  /** As of a delivery. */
+  oursAtMs: number;
   readonly needsBeat: true;
   timer: Timer | undefined;
 }
@@ -39,12 +40,12 @@ export class HeldEntries {
 
   /** Keeps an entry without its contents, which may be large, until it is deleted. */
   park(id: string): void {
-    this.#entries.set(id, { sinceMs: this.#clock.monotonicMs(), needsBeat: true, timer: undefined });
+    this.#entries.set(id, { oursAtMs: this.#clock.monotonicMs(), needsBeat: true, timer: undefined });
   }
 
   /** Parks an entry and calls `due` after `delayMs`. */
   delay(id: string, delayMs: number, due: () => void): void {
-    const parked: Parked = { sinceMs: this.#clock.monotonicMs(), needsBeat: true, timer: undefined };
+    const parked: Parked = { oursAtMs: this.#clock.monotonicMs(), needsBeat: true, timer: undefined };
     this.#entries.set(id, parked);
     this.#delayedCount++;
     parked.timer = this.#clock.after(delayMs, () => {
@@ -54,11 +55,19 @@ export class HeldEntries {
     });
   }
 
-  /** Those whose idle time must be reset, if they are ours since before `beforeMs`. */
+  /** Those at work that were not confirmed to be ours after `beforeMs`. */
   atWork(beforeMs: number): string[] {
     const ids: string[] = [];
-    for (const [id, entry] of this.#entries) if (entry.needsBeat && entry.sinceMs <= beforeMs) ids.push(id);
+    for (const [id, entry] of this.#entries) if (entry.needsBeat && entry.oursAtMs <= beforeMs) ids.push(id);
     return ids;
+  }
+
+  /** Redis was asked about these at `askedMs`, and has them with us. */
+  confirm(ids: readonly string[], askedMs: number): void {
+    for (const id of ids) {
+      const entry = this.#entries.get(id);
+      if (entry) entry.oursAtMs = Math.max(entry.oursAtMs, askedMs);
+    }
   }
 
   /**
