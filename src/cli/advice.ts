@@ -93,7 +93,8 @@ function credentials(): Advice['next'] {
 function existing({ command, commands }: AdviceContext): Advice['next'] {
   const noun = command.split(' ')[0] ?? '';
   const next: Advice['next'] = [];
-  if (commands.includes(`${noun} list`)) next.push([`ponos ${noun} list`, `see the ${noun}s there are`]);
+  const list = `${noun} list`;
+  if (command !== list && commands.includes(list)) next.push([`ponos ${list}`, `see the ${noun}s there are`]);
   if (noun === 'job' || noun === 'worker') next.push(['ponos pool list', 'see the pools there are']);
   return next;
 }
