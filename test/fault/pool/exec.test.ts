@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { PoolClient } from '../../../src/engine/pool/client.ts';
 import { type LeaseTerms, leasePresets } from '../../../src/engine/pool/options.ts';
 import { useRedis } from '../../support/fixture.ts';
+import { isRunning } from '../../support/pool-cli.ts';
 import { until } from '../../support/until.ts';
 import { Fleet } from './fleet.ts';
 import { overlapsOf } from './history.ts';
@@ -52,6 +53,9 @@ describe('child processes of workers under faults', () => {
         expect(KEYS.flatMap(key => overlapsOf(lives(key)))).toEqual([]);
         for (const key of KEYS) await client.stop(key);
         await probe.stop();
+        // The watchdogs outlive the workers: nothing may be left to write into the folder.
+        const pids = KEYS.flatMap(key => lives(key).map(({ worker }) => Number(worker)));
+        await until(() => !pids.some(isRunning), 'every child to be gone', { everyMs: 50 });
         await rm(probe.folder, { recursive: true });
       },
     };
