@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const argv = process.argv.slice(2);
-const OLDEST = [22, 18];
+const OLDEST = [22, 0];
 
 function isOld() {
   const [major, minor] = process.versions.node.split('.').map(Number);

@@ -4,6 +4,11 @@ import { pathToFileURL } from 'node:url';
 import { describeError, type JobHandler } from '../../engine/index.ts';
 import { UsageError } from '../errors.ts';
 
+const HINTS: Readonly<Record<string, string>> = {
+  ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX:
+    'Types are stripped, so enums, namespaces and parameter properties do not work; compile the file first.',
+  ERR_UNKNOWN_FILE_EXTENSION: `Node ${process.versions.node} does not load TypeScript, 22.18 or newer does; or compile the file first.`,
+};
 const MODULES = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'];
 
 /**
@@ -40,10 +45,7 @@ async function importFile(path: string, file: string): Promise<Record<string, un
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     throw new UsageError(`${path} does not load: ${describeError(error)}`, {
-      hint:
-        code === 'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX'
-          ? 'Types are stripped, so enums, namespaces and parameter properties do not work; compile the file first.'
-          : 'Run it with node alone to see where.',
+      hint: HINTS[code ?? ''] ?? 'Run it with node alone to see where.',
     });
   }
 }
