@@ -28,7 +28,7 @@ export function App({ store }: { store: DashboardStore }) {
   }, [store, exit, stdout, suspendTerminal]);
   const { columns, rows } = store.screen;
   return (
-    <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
+    <Box flexDirection="column" width={columns} height={rows} overflowY="hidden">
       {frame.map((line, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a row of the screen is its number
         <Row key={index} line={line} />

@@ -61,9 +61,10 @@ export class Cadence {
     this.#lastMs.set(name, nowMs);
   }
 
-  /** Makes a duty due at once, as if it had never run. */
-  expire(name: string): void {
-    this.#lastMs.delete(name);
+  /** Makes a duty due now, but not more overdue than others that waited longer. */
+  hasten({ name, everyMs }: Duty, nowMs: number): void {
+    const lastMs = this.#lastMs.get(name);
+    if (lastMs !== undefined) this.#lastMs.set(name, Math.min(lastMs, nowMs - everyMs));
   }
 
   /** Takes what a reading has really cost. */

@@ -14,6 +14,7 @@ import { Cadence } from './cadence.ts';
 import { dutiesOf, onScreenDuties } from './duties.ts';
 import { findProblems } from './findings.ts';
 import { EMPTY_FLEET, type FleetFocus, type FleetSnapshot } from './fleet.ts';
+import { MapPush } from './map-push.ts';
 import { PartReader } from './part-reader.ts';
 import { type FleetReader, readerOf } from './reader.ts';
 
@@ -67,6 +68,7 @@ export class FleetObserver {
   #readingMs = 0;
   #lastMainMs: number | undefined;
   #attendedMs = Number.NEGATIVE_INFINITY;
+  #mapPush: MapPush | undefined;
   #wake = new AbortController();
   #running: Promise<void> | undefined;
   #offs: (() => void)[] = [];
@@ -85,7 +87,9 @@ export class FleetObserver {
 
   /** Observes the fleet behind a link once started. The link may be read-only and stays the caller's to close. */
   static of(link: RedisLink, options?: FleetObserverOptions): FleetObserver {
-    return new FleetObserver(readerOf(link), link.commands, link.clock, options);
+    const observer = new FleetObserver(readerOf(link), link.commands, link.clock, options);
+    observer.#mapPush = new MapPush(link, () => observer.#hint('entries'));
+    return observer;
   }
 
   /** The same, started. */
@@ -119,6 +123,7 @@ export class FleetObserver {
     const before = new Set(onScreenDuties(this.#focus, this.#options.refreshMs).map(duty => duty.name));
     this.#focus = focus;
     this.#parts.show(focus);
+    this.#mapPush?.follow(focus.view === 'entries' ? focus.map : undefined);
     for (const { name } of onScreenDuties(focus, this.#options.refreshMs)) {
       if (!before.has(name) || name === 'detail') this.#urgent.add(name);
     }
@@ -152,7 +157,14 @@ export class FleetObserver {
     this.#closed = true;
     for (const off of this.#offs) off();
     this.#wake.abort();
-    await this.#running;
+    await Promise.all([this.#running, this.#mapPush?.close()]);
+  }
+
+  /** A part changed: it is read as soon as the budget allows. */
+  #hint(part: string): void {
+    const duty = onScreenDuties(this.#focus, this.#options.refreshMs).find(({ name }) => name === part);
+    if (duty) this.#cadence.hasten(duty, this.#clock.monotonicMs());
+    if (this.#snapshot.connection.attempts === 0) this.#wake.abort();
   }
 
   async #run(): Promise<void> {

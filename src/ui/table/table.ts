@@ -112,9 +112,21 @@ function sortRows<Row>(resource: Resource<Row>, scene: Scene, rows: Row[], sort:
   if (!column?.order) return rows;
   const { order } = column;
   const sign = sort?.descending ? -1 : 1;
+  if (isInOrder(rows, row => order(row, scene), sign)) return rows;
   const keyed = rows.map(row => ({ row, by: order(row, scene), id: resource.identity(row) }));
   keyed.sort((a, b) => (a.by === b.by ? compare(a.id, b.id) : sign * compare(a.by, b.by)));
   return keyed.map(({ row }) => row);
+}
+
+/** Strictly: with equal ones the names decide. Spares what is read in order the work of sorting it again and again. */
+function isInOrder<Row>(rows: readonly Row[], order: (row: Row) => number | string, sign: number): boolean {
+  let before: number | string | undefined;
+  for (const row of rows) {
+    const by = order(row);
+    if (before !== undefined && sign * compare(before, by) >= 0) return false;
+    before = by;
+  }
+  return true;
 }
 
 /** By code units: a collator is many times slower, and ids are no language. */

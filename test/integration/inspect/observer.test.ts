@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock, FleetFocus, FleetSnapshot } from '../../../src/engine/index.ts';
-import { FleetObserver } from '../../../src/engine/index.ts';
+import { FleetObserver, MapClient } from '../../../src/engine/index.ts';
 import { isReadCommand } from '../../../src/engine/redis/access.ts';
 import { type RedisFixture, useRedis } from '../../support/fixture.ts';
 import { FleetProcess } from '../../support/fleet.ts';
@@ -27,9 +27,9 @@ async function startFleet(redis: RedisFixture): Promise<FleetProcess> {
   return fleet;
 }
 
-async function observe(redis: RedisFixture, options: { clock?: Clock; focus?: FleetFocus } = {}) {
+async function observe(redis: RedisFixture, options: { clock?: Clock; focus?: FleetFocus; refreshMs?: number } = {}) {
   const link = await redis.connect({ access: 'read-only', clock: options.clock });
-  const observer = FleetObserver.watch(link);
+  const observer = FleetObserver.watch(link, { refreshMs: options.refreshMs });
   if (options.focus) observer.setFocus(options.focus);
   redis.defer(() => observer.close());
   const see = <T>(what: string, look: (fleet: FleetSnapshot) => T) => until(() => look(observer.getSnapshot()), what);
@@ -101,6 +101,33 @@ describe('an observer of a real fleet', () => {
     await see('the node', fleet => fleet.nodes.get('video')?.[0]?.workerCount === 3);
     const { pending, entries, tail, events } = observer.getSnapshot();
     expect([pending, entries, tail, events]).toEqual([null, null, null, null]);
+  });
+
+  it('is told at once when the map that is opened changes', async () => {
+    await startFleet(redis);
+    const { observer, link, see } = await observe(redis, {
+      focus: { view: 'entries', map: 'settings' },
+      // By itself it would look again after a minute.
+      refreshMs: 60_000,
+    });
+    await see('the entries', fleet => fleet.entries !== null);
+    const writer = await redis.connect();
+    const map = await MapClient.open(writer, 'settings');
+    const { changes } = link.keys.map('settings');
+    // The fleet's own replica, and this one.
+    await until(async () => {
+      const [, count] = (await writer.commands.call('PUBSUB', 'SHARDNUMSUB', changes)) as [Buffer, number];
+      return Number(count) === 2;
+    }, 'the subscription');
+    for (const value of ['1', '2', '3']) await map.set('interval', value);
+    await see('the change', fleet => fleet.entries?.rows.some(entry => entry.value.data === '3'));
+    expect(observer.getSnapshot().entries?.map).toBe('settings');
+    observer.setFocus({ view: 'overview' });
+    await until(async () => {
+      const [, count] = (await writer.commands.call('PUBSUB', 'SHARDNUMSUB', changes)) as [Buffer, number];
+      return Number(count) === 1;
+    }, 'the end of the subscription');
+    await map.close();
   });
 
   it('says what does not exist instead of failing', async () => {

@@ -53,6 +53,16 @@ describe('the cadence of an observer', () => {
     expect(cadence.waitMs(duties, 0)).toBeLessThan(13_000);
   });
 
+  it('reads what is hastened at once, but lets it starve nobody', () => {
+    const cadence = new Cadence({ burst: 10, maxDebt: 60 }, 5, 0);
+    for (const name of cadence.due(duties, 0)) cadence.ran(name, 0);
+    expect(cadence.due(duties, 100)).toEqual([]);
+    cadence.hasten(duties[1] as Duty, 100);
+    expect(cadence.due(duties, 100)).toEqual(['seldom']);
+    cadence.hasten(duties[1] as Duty, 1500);
+    expect(cadence.due(duties, 1500)[0]).toBe('often');
+  });
+
   it('takes up another allowance from then on', () => {
     const cadence = new Cadence({ burst: 10, maxDebt: 60 }, 1, 0);
     cadence.spend(20);
