@@ -75,12 +75,17 @@ export function actCommand(act: Act): string {
     case 'stop-job':
       return cliCommand('job', 'stop', [act.key], { pool: act.pool });
     case 'notify-job':
-      return cliCommand('job', 'notify', [act.key, act.payload], { pool: act.pool });
+      return withText(act.payload, cliCommand('job', 'notify', [act.key, act.payload], { pool: act.pool }));
     case 'drain-worker':
       return cliCommand('worker', 'drain', [act.worker], { pool: act.pool });
     case 'set-map-value':
-      return cliCommand('map', 'set', [act.map, act.key, act.value], { 'if-value': act.expected });
+      return withText(act.value, cliCommand('map', 'set', [act.map, act.key, act.value], { 'if-value': act.expected }));
     case 'delete-map-key':
       return cliCommand('map', 'delete', [act.map, act.key]);
   }
+}
+
+/** A dash alone stands for standard input, so a text that is one has to come from there. */
+function withText(text: string, line: string): string {
+  return text === '-' ? `printf %s - | ${line}` : line;
 }

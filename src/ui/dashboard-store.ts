@@ -6,11 +6,12 @@ import type { Act, ActOf } from './act.ts';
 import { contentArea, drawFrame, fits, type Screen } from './frame/frame.ts';
 import type { FleetFocus, FleetSnapshot } from './model.ts';
 import { asciiGlyphs, unicodeGlyphs } from './paint/glyphs.ts';
-import { paintLine } from './paint/line.ts';
+import { fitLines, paintLine } from './paint/line.ts';
 import { type ThemeName, themes } from './paint/theme.ts';
 import type { FleetActions, FleetSource, TerminalAccess } from './source.ts';
 import { placeShown, startUi, type Ui, withPlace } from './state.ts';
 import { follow } from './table/selection.ts';
+import { cellText } from './text/cell.ts';
 import { type Context, type Effect, flash, paste, press } from './update.ts';
 import type { Scene, ViewId } from './view.ts';
 import { views } from './views/index.ts';
@@ -211,7 +212,14 @@ export class DashboardStore {
       nowMs: this.#now.monotonicMs(),
     };
     const theme = themes[this.#ui.theme];
-    this.#frame = drawFrame(this.#ui, scene, facts, this.#screen).map(line => paintLine(line, theme));
+    try {
+      this.#frame = drawFrame(this.#ui, scene, facts, this.#screen).map(line => paintLine(line, theme));
+    } catch (error) {
+      // A frame that cannot be drawn must not take the terminal with it; the next one may be drawn again.
+      const reason = cellText(`cannot draw: ${error instanceof Error ? error.message : String(error)}`);
+      const { columns, rows } = this.#screen;
+      this.#frame = fitLines([[[reason, 'bad']]], columns, rows).map(line => paintLine(line, theme));
+    }
     for (const listener of [...this.#listeners]) listener();
   }
 

@@ -144,6 +144,11 @@ describe('the command line that does the same', () => {
     }
   });
 
+  it('gives a dash, which would stand for standard input, through it', () => {
+    const line = actCommand({ kind: 'set-map-value', map: 'm', key: 'k', value: '-', expected: 'x' });
+    expect(line).toBe("printf %s - | ponos map set --if-value=x -- m k '-'");
+  });
+
   it('is harmless to show: bytes that are no text are escaped', () => {
     expect(cliCommand('job', 'stop', ['\udcff\x1b'])).toBe("ponos job stop $'\\xff\\x1b'");
     expect(cliCommand('job', 'stop', ['-x'])).toBe("ponos job stop -- '-x'");

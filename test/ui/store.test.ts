@@ -115,6 +115,20 @@ describe('data', () => {
   });
 });
 
+describe('a frame that cannot be drawn', () => {
+  it('says so, and the next one is drawn again', () => {
+    const { source, text, press, said } = open();
+    source.set({ ...fleet, server: { address: {} } } as unknown as FleetSnapshot);
+    pass(300);
+    expect(text()).toContain('cannot draw');
+    source.set(fleet);
+    pass(300);
+    expect(text()).toContain('DEGRADED');
+    press('q');
+    expect(said).toEqual(['quit']);
+  });
+});
+
 describe('what is looked at', () => {
   it('is told to the source, with the rows on screen alone', () => {
     const { source, press } = open({}, { ...fleet, jobs: jobsOf(10_000) });

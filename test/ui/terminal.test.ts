@@ -150,6 +150,18 @@ describe('the dashboard on a real terminal', () => {
     await expectRestored(terminal, code);
   });
 
+  it('gives the terminal back when something breaks it, and shows what', async () => {
+    const terminal = await openTerminal({ columns: 120 });
+    const breaker = 'process.once("SIGUSR2", () => { throw new Error("broken on purpose"); })';
+    terminal.type('seq 1 300');
+    terminal.type(`export NODE_OPTIONS='--import=data:text/javascript,${encodeURIComponent(breaker)}'`);
+    const pid = await terminal.start(Terminal.command('dashboard'));
+    await terminal.shows('LIVE', FIRST_FRAME_MS);
+    process.kill(pid, 'SIGUSR2');
+    await terminal.shows('broken on purpose');
+    await expectRestored(terminal, 1);
+  });
+
   it('gives the terminal back on ctrl-c and while it is suspended, and comes back from there', async () => {
     const terminal = await openTerminal();
     terminal.type(`seq 1 300; ${Terminal.command('dashboard')}`);

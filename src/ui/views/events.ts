@@ -40,7 +40,7 @@ export const eventsView = tableView<LedgerEntry>({
     },
     {
       title: 'WORKER',
-      min: 10,
+      min: 16,
       ideal: 18,
       grow: 0.5,
       priority: 80,

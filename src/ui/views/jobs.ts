@@ -48,7 +48,7 @@ export const jobsView = tableView<JobKey>({
     },
     {
       title: 'WORKER',
-      min: 10,
+      min: 16,
       ideal: 18,
       grow: 1,
       priority: 80,

@@ -15,7 +15,7 @@ export const nodesView = tableView<NodeSnapshot>({
   columns: [
     {
       title: 'NODE',
-      min: 10,
+      min: 16,
       ideal: 18,
       grow: 1,
       priority: 99,

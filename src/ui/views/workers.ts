@@ -20,7 +20,7 @@ export const workersView = tableView<WorkerSnapshot>({
   columns: [
     {
       title: 'WORKER',
-      min: 10,
+      min: 16,
       ideal: 18,
       grow: 1,
       priority: 99,
@@ -104,7 +104,7 @@ export const workersView = tableView<WorkerSnapshot>({
       text: worker => String(worker.weight),
       order: worker => worker.weight,
     },
-    { title: 'NODE', min: 8, ideal: 16, grow: 0.5, priority: 30, cut: 'middle', text: worker => worker.node },
+    { title: 'NODE', min: 16, ideal: 16, grow: 0.5, priority: 30, cut: 'middle', text: worker => worker.node },
     { title: 'VERSION', min: 7, ideal: 8, priority: 10, text: worker => worker.version },
   ],
   isProblem: worker => worker.state !== 'ALIVE',
