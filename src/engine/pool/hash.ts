@@ -12,6 +12,12 @@ export function hash64(value: string | Uint8Array): Hash64 {
   return { high: murmur32(bytes, SEEDS.high), low: murmur32(bytes, SEEDS.low) };
 }
 
+/** Which of `count` shards a job key belongs to. */
+export function shardIndex(job: Hash64, count: number): number {
+  // Not the halves as they are: placement ranks workers by them, and a shard must not change a worker's share.
+  return count === 1 ? 0 : finish32(job.high ^ Math.imul(job.low, 0x9e3779b1)) % count;
+}
+
 /** Texts of plain ASCII, nearly all keys, need no encoder. */
 function asBytes(text: string): ArrayLike<number> & { length: number } {
   const codes = new Array<number>(text.length);

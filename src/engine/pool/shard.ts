@@ -105,6 +105,14 @@ export class Shard {
     return Shard.open(link, pool, index, { create: false, lease: undefined, limit: undefined, defaults });
   }
 
+  /** Every shard of a pool that exists, in order. @throws NotFoundError */
+  static async findAll(link: RedisLink, pool: string): Promise<Shard[]> {
+    const first = await Shard.find(link, pool);
+    const [count] = await first.readConfig('shards');
+    const others = Array.from({ length: Number(count ?? 1) - 1 }, (_, at) => Shard.find(link, pool, at + 1));
+    return [first, ...(await Promise.all(others))];
+  }
+
   get terms(): LeaseTerms {
     return this.#terms;
   }
@@ -287,6 +295,11 @@ export class Shard {
       replies_prefix: this.#keys.repliesPrefix,
       events: this.#keys.events,
     });
+  }
+
+  /** Fields of the shard's settings and counters; null where absent. */
+  readConfig(...fields: string[]): Promise<(Buffer | null)[]> {
+    return this.#link.commands.call('HMGET', this.#keys.config, ...fields) as Promise<(Buffer | null)[]>;
   }
 
   /** Fields of a job's record; null where absent. */
