@@ -6,6 +6,7 @@
 
 export { destroyMap, resetMap } from './admin/maps.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
+export { type ApplyRoutesOptions, applyRoutes, type RegroupProgress } from './admin/routes.ts';
 export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
 export type { Bytes } from './core/bytes.ts';
@@ -49,6 +50,7 @@ export { listMapEntries, listMaps, showMap } from './inspect/maps.ts';
 export { FleetObserver, type FleetObserverOptions, fleetObserverOptions } from './inspect/observer.ts';
 export { locateJob } from './inspect/place.ts';
 export { listNodes, listPools, listWorkers, showNode, showPool, showWorker } from './inspect/pools.ts';
+export { planRoutes, type Regrouping } from './inspect/route-plan.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
 export { listDead, listEvents, listPending, listSinks, listStreams, showSink, showStream } from './inspect/streams.ts';

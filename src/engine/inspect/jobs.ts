@@ -48,23 +48,31 @@ export async function readJobs(link: RedisLink, pool: string, keys: readonly str
  * @throws NotFoundError
  */
 export async function listJobs(link: RedisLink, pool: string, filter: JobFilter = {}): Promise<JobSnapshot[]> {
+  const { limit = Number.POSITIVE_INFINITY } = filter;
+  const jobs: JobSnapshot[] = [];
+  for await (const job of eachJob(link, pool, filter)) {
+    if (jobs.length >= limit) break;
+    jobs.push(job);
+  }
+  return jobs;
+}
+
+/** As `listJobs`, one after the other: only a page of records is held. @throws NotFoundError */
+export async function* eachJob(link: RedisLink, pool: string, filter: JobFilter): AsyncGenerator<JobSnapshot> {
   const reading = await requirePool(link, pool);
-  const { state, worker, group, limit = Number.POSITIVE_INFINITY } = filter;
+  const { state, worker, group } = filter;
   const keys =
     state === 'DEAD' ? await deadKeys(link, pool) : (await collectKeys(link, reading, filter)).map(({ key }) => key);
-  const jobs: JobSnapshot[] = [];
-  for (let at = 0; at < keys.length && jobs.length < limit; at += READ_AT_ONCE) {
+  for (let at = 0; at < keys.length; at += READ_AT_ONCE) {
     const page = keys.slice(at, at + READ_AT_ONCE);
-    const records = await readRecords(link, pool, page, reading.nowUs, state === 'DEAD' ? 'dead' : 'live');
-    for (const job of records) {
+    for (const job of await readRecords(link, pool, page, reading.nowUs, state === 'DEAD' ? 'dead' : 'live')) {
       const wanted =
         (state === undefined || job.state === state) &&
         (worker === undefined || job.worker === worker) &&
         (group === undefined || job.group === group);
-      if (wanted && jobs.length < limit) jobs.push(job);
+      if (wanted) yield job;
     }
   }
-  return jobs;
 }
 
 /** One job with its payload and what the ledger still says of it; a dead one when no other has the key. @throws NotFoundError */

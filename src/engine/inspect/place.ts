@@ -28,7 +28,8 @@ export async function locateJob(link: RedisLink, pool: string, key: string): Pro
   return { worker: owner, preferred, group, recorded: Boolean(state) };
 }
 
-async function readRoutes(link: RedisLink, pool: string): Promise<RouteTable> {
+/** The routes of now. */
+export async function readRoutes(link: RedisLink, pool: string): Promise<RouteTable> {
   const map = await MapClient.open(link, ROUTES_MAP);
   try {
     return new RouteTable(parseRoutes(await map.getFresh(pool)));

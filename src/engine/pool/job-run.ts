@@ -15,6 +15,8 @@ export interface Assignment {
   readonly payload: Buffer;
   readonly token: number;
   readonly attempt: number;
+  /** Worker group it is recorded for, where that may be another than the worker's. */
+  readonly group?: string;
 }
 
 export type RunEnd =
@@ -34,6 +36,8 @@ export interface RunContext {
 export class JobRun {
   readonly assignment: Assignment;
   readonly isTask: boolean;
+  /** Worker group the job belongs to; another than its worker's once somebody gave it to that. */
+  group: string;
   readonly job: Job;
   readonly ended: Promise<RunEnd>;
   readonly #context: RunContext;
@@ -49,6 +53,7 @@ export class JobRun {
     this.assignment = assignment;
     this.#context = context;
     this.isTask = isTaskHandler(context.handler);
+    this.group = assignment.group ?? context.group;
     this.ended = new Promise(resolve => {
       this.#settle = resolve;
     });
@@ -71,6 +76,10 @@ export class JobRun {
 
   get running(): boolean {
     return this.#state === 'running' && this.#reason === undefined;
+  }
+
+  get starting(): boolean {
+    return this.#state === 'starting' && this.#reason === undefined;
   }
 
   get over(): boolean {

@@ -42,7 +42,7 @@ export class JobTable {
   readonly #reports: Reports;
   readonly #notes: NoteDelivery | undefined;
   readonly #context: RunContext;
-  /** While leaving, what is still assigned is handed on and not begun. */
+  /** While leaving, what is still assigned is handed on and not begun, as is what belongs to another group. */
   leaving = false;
 
   constructor(options: JobTableOptions) {
@@ -99,7 +99,7 @@ export class JobTable {
     }
     const run = new JobRun(assignment, this.#context);
     this.#runs.set(key, run);
-    if (this.leaving) {
+    if (this.leaving || run.group !== this.#options.group) {
       this.#track(run, this.#handOn(run));
       return;
     }
@@ -120,6 +120,14 @@ export class JobTable {
   async give(run: JobRun, reason: 'move' | 'drain'): Promise<void> {
     this.#end(run, reason);
     await this.#done.get(run);
+  }
+
+  /** The job belongs to another worker group now. False when there is no such job under that token. */
+  regroup(key: string, token: number, group: string): boolean {
+    const run = this.#runs.get(key);
+    if (run?.token !== token) return false;
+    run.group = group;
+    return true;
   }
 
   /** There may be notifications for the job. */
@@ -204,7 +212,7 @@ export class JobTable {
   }
 
   async #handOn(run: JobRun): Promise<void> {
-    await this.#release(run, 'drain');
+    await this.#release(run, this.leaving ? 'drain' : 'move');
     this.#forget(run, false);
   }
 
@@ -220,6 +228,7 @@ export class JobTable {
 
 /** A row of the lists that `claim` and `assign` answer with. */
 export function assignmentOf(row: readonly unknown[]): Assignment {
-  const [key, token, attempt, payload] = row as [Buffer, Buffer, number, Buffer];
-  return { key: decodeText(key), token: Number(String(token)), attempt, payload };
+  const [key, token, attempt, payload, group] = row as [Buffer, Buffer, number, Buffer, Buffer?];
+  const assignment = { key: decodeText(key), token: Number(String(token)), attempt, payload };
+  return group ? { ...assignment, group: String(group) } : assignment;
 }

@@ -37,10 +37,10 @@ export class MailboxCursor {
     return newer;
   }
 
-  /** False when a synchronisation has given the job another token since. */
+  /** False when a synchronisation has given the job another token since. What is said of that very token still holds. */
   isNewer(key: string, token: number): boolean {
     const claimed = this.#claimed.get(key);
-    return claimed === undefined || token > claimed;
+    return claimed === undefined || token >= claimed;
   }
 
   /** Redis has counted `sequence` hints. True when some are missing that may still be under way: look again soon. */

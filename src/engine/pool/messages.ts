@@ -7,6 +7,8 @@ export type MailboxMessage =
   | { kind: 'fetch'; sequence: number }
   | { kind: 'stop'; sequence: number; token: number; key: string }
   | { kind: 'note'; sequence: number; token: number; key: string }
+  /** The job belongs to another worker group now. */
+  | { kind: 'regroup'; sequence: number; token: number; key: string; group: string }
   | { kind: 'drain'; sequence: number };
 
 export type PoolEvent = { kind: 'epoch'; epoch: number } | { kind: 'pending'; group: string };
@@ -44,6 +46,11 @@ export function parseMailbox(message: Buffer): MailboxMessage | undefined {
         key: decodeText(body.subarray(0, keyLength)),
         payload: body.subarray(keyLength),
       };
+    }
+    case 'regroup': {
+      const keyLength = Number(words[3]);
+      const key = decodeText(body.subarray(0, keyLength));
+      return { kind, sequence, token: Number(words[2]), key, group: body.toString('latin1', keyLength) };
     }
     case 'stop':
     case 'note':

@@ -16,7 +16,8 @@ export interface MoverOptions {
 
 /**
  * Sends running services to their owner when the membership changed and has been quiet since, so that a worker that joins
- * and dies in a loop moves nothing. At most `maxMoves` jobs are on their way at once. Tasks stay until they end.
+ * and dies in a loop moves nothing. At most `maxMoves` jobs are on their way at once. Tasks stay until they end. A service
+ * of another worker group leaves also when nobody can take it: it waits in that group's queue.
  */
 export class Mover {
   readonly #options: MoverOptions;
@@ -27,18 +28,28 @@ export class Mover {
     this.#options = options;
   }
 
+  /** Every job is to be looked at again, whether or not the membership changed. */
+  replan(): void {
+    this.#planned = '';
+  }
+
   /** Ms until it may move something, or undefined when there is nothing to do. */
   plan(): number | undefined {
-    const { membership, table, maxMoves, settleMs, onError } = this.#options;
+    const { membership, table, group, maxMoves, settleMs, onError } = this.#options;
     const situation = this.#situation();
     if (situation === this.#planned && this.#moving.size === 0) return undefined;
     const waitMs = settleMs - membership.quietMs;
     if (waitMs > 0) return waitMs;
     let complete = true;
     for (const run of table.runs()) {
-      if (run.isTask || !run.running || this.#moving.has(run)) continue;
+      if (run.isTask || !(run.running || run.starting) || this.#moving.has(run)) continue;
       if (this.ownerOf(run)?.id === this.#options.worker) continue;
-      if (!this.heirOf(run)) continue;
+      if (run.group === group && !this.heirOf(run)) continue;
+      if (run.starting) {
+        // It moves once it is up.
+        complete = false;
+        continue;
+      }
       if (this.#moving.size >= maxMoves) {
         complete = false;
         break;
@@ -65,13 +76,13 @@ export class Mover {
   }
 
   heirOf(run: JobRun): Seat | undefined {
-    const { membership, group, worker } = this.#options;
-    return membership.placement.pick(run.hash, group, seat => seat.id !== worker && hasRoom(seat));
+    const { membership, worker } = this.#options;
+    return membership.placement.heirOf(run.hash, run.group, worker);
   }
 
   ownerOf(run: JobRun): Seat | undefined {
-    const { membership, group, worker } = this.#options;
-    return membership.placement.pick(run.hash, group, seat => seat.id === worker || hasRoom(seat));
+    const { membership, worker } = this.#options;
+    return membership.placement.ownerOf(run.hash, run.group, worker);
   }
 
   /** Looking at every job costs something for every job: only when what decides it has changed. */

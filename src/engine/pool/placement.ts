@@ -57,6 +57,48 @@ export class Placement {
     }
     return best;
   }
+
+  /** Who should have a job that `holder` has: nobody leaves a worker that is full for being full. */
+  ownerOf(job: Hash64, group: string, holder: string): Seat | undefined {
+    return this.pick(job, group, seat => seat.id === holder || hasRoom(seat));
+  }
+
+  /** Who takes a job when `holder` gives it up. */
+  heirOf(job: Hash64, group: string, holder: string): Seat | undefined {
+    return this.pick(job, group, seat => seat.id !== holder && hasRoom(seat));
+  }
+}
+
+/** A job that a worker has. */
+export interface HeldJob {
+  readonly key: string;
+  readonly hash: Hash64;
+  /** The one it belongs to. */
+  readonly group: string;
+  readonly holder: string;
+}
+
+export interface Move {
+  readonly key: string;
+  readonly from: string;
+  /** null: it will wait in the queue of its group. */
+  readonly to: string | null;
+  readonly group: string;
+}
+
+/** What the workers would do by themselves: as each decides for its own jobs, one job after the other. Counts in the seats. */
+export function planMoves(placement: Placement, jobs: Iterable<HeldJob>): Move[] {
+  const moves: Move[] = [];
+  for (const { key, hash, group, holder } of jobs) {
+    if (placement.ownerOf(hash, group, holder)?.id === holder) continue;
+    const heir = placement.heirOf(hash, group, holder);
+    const seat = placement.seat(holder);
+    if (!heir && seat?.group === group) continue;
+    if (heir) heir.owned++;
+    if (seat) seat.owned--;
+    moves.push({ key, from: holder, to: heir?.id ?? null, group });
+  }
+  return moves;
 }
 
 export function hasRoom(seat: Seat): boolean {

@@ -20,6 +20,8 @@ export interface RecordedJobsOptions {
   /** Something may be missing: compare with Redis now. */
   onDoubt: () => void;
   onDrain: () => void;
+  /** A job that runs here belongs to another worker group now. */
+  onRegroup: () => void;
   /** Redis says that the lease is over. */
   onExpired: () => void;
 }
@@ -48,7 +50,7 @@ export class RecordedJobs {
   }
 
   receive(message: Buffer): void {
-    const { table, onDoubt, onDrain } = this.#options;
+    const { table, onDoubt, onDrain, onRegroup } = this.#options;
     const hint = parseMailbox(message);
     if (!hint) {
       onDoubt();
@@ -68,6 +70,11 @@ export class RecordedJobs {
         break;
       case 'note':
         table.note(hint.key);
+        break;
+      case 'regroup':
+        // It may be here a moment later: the reply that gives it comes another way than hints do.
+        if (table.regroup(hint.key, hint.token, hint.group)) onRegroup();
+        else this.doubt();
         break;
       case 'fetch':
         this.doubt();
@@ -141,7 +148,7 @@ export class RecordedJobs {
   }
 
   #adopt(state: string, row: [Buffer, ...unknown[]], sequence: number): void {
-    const { table } = this.#options;
+    const { table, onRegroup } = this.#options;
     const key = decodeText(row[0]);
     switch (state) {
       case 'claimed': {
@@ -150,9 +157,13 @@ export class RecordedJobs {
         table.begin(assignment);
         break;
       }
-      case 'kept':
+      case 'kept': {
         if (Number(row[1]) > 0) table.note(key);
+        const run = table.get(key);
+        const group = String(row[2]);
+        if (run && run.group !== group && table.regroup(key, run.token, group)) onRegroup();
         break;
+      }
       case 'stopping':
         table.stop(key, 'stop');
         break;

@@ -254,6 +254,12 @@ export class Shard {
     });
   }
 
+  /** `items`: key and the worker group it belongs to from now on. */
+  regroup(items: readonly Argument[]) {
+    const { events, mailboxPrefix } = this.#keys;
+    return this.#run(scripts.regroupScript, this.#fixed, { items, events, mailbox_prefix: mailboxPrefix });
+  }
+
   stop(id: string, key: KeyBytes, replyTo: string) {
     const keys = { ...this.#fixed, record: this.#keys.dispatch(id) };
     return this.#run(scripts.stopScript, keys, {

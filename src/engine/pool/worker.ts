@@ -110,6 +110,10 @@ export class Worker {
       table: this.#table,
       onDoubt: () => this.#reconcile.poke(),
       onDrain: () => this.#drainInBackground(),
+      onRegroup: () => {
+        this.#mover.replan();
+        this.#reconcile.poke();
+      },
       onExpired: () => this.#lease.lose('Redis says so'),
     });
     this.#mover = new Mover({

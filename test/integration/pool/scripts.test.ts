@@ -269,9 +269,10 @@ describe('a key of a wrong type', () => {
     notify: shard => shard.notify('r', 'runs', 'note'),
     takeNotes: (shard, { runs }) => shard.takeNotes('runs', runs as number, 0),
     reap: shard => shard.reap(10, 0),
+    regroup: shard => shard.regroup(['runs', 'default', 'waits', 'heavy']),
   };
   /** One bad record must not stop a batch: the others in it go on, and the bad key is left alone. */
-  const batches = new Set(['assign', 'claim', 'started', 'settle', 'members', 'due']);
+  const batches = new Set(['assign', 'claim', 'started', 'settle', 'members', 'due', 'regroup']);
 
   it.each(Object.keys(acts))('is named by %s, and nothing is half written', async name => {
     fixture.expectViolations();

@@ -50,6 +50,12 @@ describe('the numbers of hints', () => {
     expect(cursor.missed).toBe(false);
   });
 
+  it('take what is said of the very assignment that a reading gave', () => {
+    const cursor = synced(5);
+    cursor.claimed('k', 100, 5);
+    expect(cursor.accept(6, 'k', 100)).toBe(true);
+  });
+
   it('refuse the hint of an assignment that a reading has replaced', () => {
     const cursor = synced(5);
     cursor.claimed('k', 100, 8);
@@ -74,6 +80,13 @@ describe('messages', () => {
       payload: Buffer.from([0, 10, 255]),
     });
     expect(parseMailbox(Buffer.from('stop 8 12 1\nk'))).toEqual({ kind: 'stop', sequence: 8, token: 12, key: 'k' });
+    expect(parseMailbox(Buffer.from('regroup 8 12 1\nkheavy'))).toEqual({
+      kind: 'regroup',
+      sequence: 8,
+      token: 12,
+      key: 'k',
+      group: 'heavy',
+    });
     expect(parseMailbox(Buffer.from('drain 9 \n'))).toEqual({ kind: 'drain', sequence: 9 });
   });
 

@@ -32,7 +32,7 @@ for i = 1, #pairs, 2 do
   elseif running_token ~= '' then
     local state = job.token == running_token and (job.state == 'stopping' and 'stopping' or 'kept') or 'stale'
     local notes = redis.pcall('LLEN', notes_prefix .. key)
-    jobs[#jobs + 1] = {state, key, type(notes) == 'number' and notes or 0}
+    jobs[#jobs + 1] = {state, key, type(notes) == 'number' and notes or 0, job.group}
   elseif job.state == 'stopping' then
     redis.call('SREM', own, key)
     end_job(key, job, 'stopped', '')
@@ -51,7 +51,7 @@ for i = 1, #pairs, 2 do
       redis.call('HDEL', job_prefix .. key, 'started-at', 'stable-at')
       local payload = redis.call('HGET', job_prefix .. key, 'payload')
       bytes = bytes + #payload
-      jobs[#jobs + 1] = {'claimed', key, token, attempt, payload}
+      jobs[#jobs + 1] = {'claimed', key, token, attempt, payload, job.group}
       log('claimed', key, worker, token, '')
     end
   end
