@@ -44,6 +44,14 @@ export { newId } from './core/ids.ts';
 export type { Option, OptionInput, OptionTable } from './core/options.ts';
 export { decodeText, encodeText } from './core/text.ts';
 export type * from './inspect/fleet.ts';
+export { checkInvariants, type InvariantOptions, type InvariantReport } from './inspect/invariants/invariants.ts';
+export {
+  describeViolation,
+  REMEDIES,
+  type Remedy,
+  type Violation,
+  type ViolationCode,
+} from './inspect/invariants/violation.ts';
 export { type JobFilter, listJobKeys, listJobs, readJobs, showJob } from './inspect/jobs.ts';
 export { type LedgerOptions, listLedger } from './inspect/ledger.ts';
 export { listMapEntries, listMaps, showMap } from './inspect/maps.ts';

@@ -6,6 +6,7 @@ const READ_COMMANDS = new Set([
   'CLIENT', // SETNAME and SETINFO of the handshake
   'CLUSTER',
   'EXISTS',
+  'HEXISTS',
   'HGET',
   'HGETALL',
   'HLEN',
@@ -17,6 +18,7 @@ const READ_COMMANDS = new Set([
   'MEMORY',
   'PING',
   'PUBSUB',
+  'SCAN',
   'SCARD',
   'SISMEMBER',
   'SMISMEMBER',

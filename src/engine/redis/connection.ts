@@ -126,6 +126,26 @@ export class Connection {
     return Promise.allSettled(commands.map(([command, ...args]) => this.call(command, ...args)));
   }
 
+  /**
+   * Names of the keys that match, page by page, from every node that holds keys. A key that stays is given at least once;
+   * one that comes or goes meanwhile may be.
+   */
+  async *scanKeys(pattern: string, count = 1000): AsyncGenerator<Buffer[]> {
+    this.#allow('SCAN');
+    const nodes = 'nodes' in this.#client ? this.#client.nodes('master') : [this.#client];
+    for (const node of nodes) {
+      for (let cursor = '0'; ; ) {
+        const [next, names] = (await this.#scanPage(node, [cursor, 'MATCH', pattern, 'COUNT', count])) as [
+          Buffer,
+          Buffer[],
+        ];
+        if (names.length > 0) yield names;
+        cursor = String(next);
+        if (cursor === '0') break;
+      }
+    }
+  }
+
   /** Runs a script by its digest, and loads it when Redis does not have it. */
   async run<K extends Inputs, A extends Inputs, R>(script: Script<K, A, R>, keys: K, args: A): Promise<R> {
     this.#allow(script.name);
@@ -187,10 +207,19 @@ export class Connection {
     if (this.#client.status !== 'end') this.#client.disconnect();
   }
 
-  #send(command: string, args: Argument[]): Promise<unknown> {
+  #send(command: string, args: Argument[], to: Pick<Client, 'sendCommand'> = this.#client): Promise<unknown> {
     this.#sentCount++;
     const request = new EngineCommand(this.#deadlines, command.toLowerCase(), args as (string | Buffer | number)[]);
-    return this.#client.sendCommand(request) as Promise<unknown>;
+    return to.sendCommand(request) as Promise<unknown>;
+  }
+
+  async #scanPage(node: Pick<Client, 'sendCommand'>, args: Argument[]): Promise<unknown> {
+    const sent = this.ready;
+    try {
+      return await this.#send('scan', args, node);
+    } catch (error) {
+      throw this.#translate(error, 'SCAN', sent);
+    }
   }
 
   #allow(what: string): void {

@@ -83,6 +83,8 @@ export class KeySpace {
       /** hash: record of a dead job, as it was */
       deadJob: (key: KeyBytes) => endingIn(`${base}:dead-job:`, key),
       deadJobPrefix: `${base}:dead-job:`,
+      /** what an operator had set aside because it cannot be repaired, under the rest of its name */
+      asidePrefix: `${base}:aside:`,
       /** stream of what happened, capped; never read by the protocol */
       ledger: `${base}:ledger`,
       /** sharded pub/sub: epochs and pending work */
