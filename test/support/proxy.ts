@@ -26,7 +26,7 @@ export class TcpProxy {
   /** Looks at, changes or (with undefined) eats bytes towards the client. */
   filter: ((bytes: Buffer) => Buffer | undefined) | undefined;
   readonly #server: Server;
-  readonly #targetPort: number;
+  #targetPort: number;
   readonly #pairs = new Set<Pair>();
   #mode: ProxyMode = 'pass';
 
@@ -67,6 +67,12 @@ export class TcpProxy {
       if (mode === 'pass' && pair.tainted) end(pair);
       else if (mode === 'blackhole') pair.tainted = true;
     }
+  }
+
+  /** Leads somewhere else from now on, as an address that moves does: open connections are cut. */
+  retarget(port: number): void {
+    this.#targetPort = port;
+    this.cut();
   }
 
   /** Ends every open connection; new ones are accepted as the mode says. */

@@ -16,6 +16,10 @@ export interface RedisServerOptions {
   sentinel?: string;
   /** How to reach it for the readiness check, when that needs credentials. */
   url?: (port: number) => string;
+  /** A port chosen before, for servers that must know each other's. */
+  port?: number;
+  /** Files of its folder, there before it starts. */
+  files?: Record<string, string>;
 }
 
 export class RedisServer {
@@ -33,7 +37,9 @@ export class RedisServer {
   }
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'ponos-redis-')), options);
+    const folder = await mkdtemp(join(tmpdir(), 'ponos-redis-'));
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), text);
+    const server = new RedisServer(options.port ?? (await freePort()), folder, options);
     await server.up();
     return server;
   }

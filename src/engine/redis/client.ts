@@ -5,6 +5,10 @@
  * - nothing is sent again by itself (`autoResendUnfulfilledCommands`): a resent write may be carried out twice;
  * - every wait is bounded (`maxRetriesPerRequest` 0, `commandTimeout`): an outage is an error at once, not a hang;
  * - the client's resubscribe is off: the subscriptions do it, because whoever listens must resynchronise after it;
+ * - in a cluster too, and a command that was refused by one node is sent to another for as long as it may take: while
+ *   a slot moves, that is until it has moved;
+ * - with sentinels, their word that there is another master ends a connection at once: the old one may live on, and
+ *   what it takes from then on is lost;
  * - RESP2: RESP3 measures the same and makes setting up a connection slower.
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
@@ -12,7 +16,7 @@ import { backoffMs } from '../core/backoff.ts';
 import { corkRestOfTick } from './cork.ts';
 import type { RedisTarget } from './url.ts';
 
-export type Role = 'commands' | 'lease' | 'subscriber' | 'blocking';
+export type Role = 'commands' | 'lease' | 'subscriber' | 'blocking' | 'durable';
 export type Client = Redis | Cluster;
 
 export interface TlsOptions {
@@ -37,6 +41,9 @@ export interface ClientSettings {
 }
 
 const RECONNECT = { baseMs: 50, maxMs: 2000 };
+/** How many are listened to for word of another master. */
+const MAX_SENTINELS = 3;
+const TRY_AGAIN_MS = 50;
 
 export function createClient(settings: ClientSettings, role: Role): Client {
   let everReady = false;
@@ -45,7 +52,7 @@ export function createClient(settings: ClientSettings, role: Role): Client {
   const client =
     settings.target.kind === 'cluster'
       ? createCluster(settings, role, retryStrategy)
-      : new Redis({ ...connectionOptions(settings, role), ...addressOptions(settings.target), retryStrategy });
+      : new Redis({ ...connectionOptions(settings, role), ...addressOptions(settings), retryStrategy });
   client.on('ready', () => {
     everReady = true;
   });
@@ -96,7 +103,8 @@ function tlsOptions(target: RedisTarget, tls: TlsOptions) {
   };
 }
 
-function addressOptions(target: RedisTarget): RedisOptions & { replyMapping?: 'legacy' } {
+function addressOptions(settings: ClientSettings): RedisOptions & { replyMapping?: 'legacy' } {
+  const { target, connectTimeoutMs } = settings;
   if (target.kind === 'unix') return { path: target.path };
   if (target.kind === 'sentinel') {
     return {
@@ -104,6 +112,11 @@ function addressOptions(target: RedisTarget): RedisOptions & { replyMapping?: 'l
       name: target.masterName,
       sentinelUsername: target.sentinelUsername,
       sentinelPassword: target.sentinelPassword,
+      sentinelCommandTimeout: connectTimeoutMs,
+      failoverDetector: true,
+      sentinelMaxConnections: MAX_SENTINELS,
+      // Left out, the client speaks plain text with both, whatever it is told of TLS.
+      ...(target.tls ? { enableTLSForSentinelMode: true, sentinelTLS: tlsOptions(target, settings.tls ?? {}) } : {}),
     };
   }
   return target.nodes[0] ?? {};
@@ -119,9 +132,11 @@ function createCluster(
     redisOptions: connectionOptions(settings, role),
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue: role === 'commands' || role === 'subscriber',
-    maxRedirections: 16,
-    retryDelayOnTryAgain: 100,
-    shardedSubscribers: role === 'subscriber',
+    maxRedirections: Math.ceil(settings.commandTimeoutMs / TRY_AGAIN_MS),
+    retryDelayOnTryAgain: TRY_AGAIN_MS,
+    retryDelayOnClusterDown: TRY_AGAIN_MS,
+    // What was sent to a node that is gone is not sent again by itself: see above.
+    retryDelayOnFailover: 0,
   };
   return new Cluster(settings.target.nodes, options);
 }

@@ -9,10 +9,16 @@ import type { Deadlines } from './deadlines.ts';
 export class EngineCommand extends Command {
   readonly #deadlines: Deadlines;
   #timed = false;
+  #written = false;
 
   constructor(deadlines: Deadlines, name: string, args: (string | Buffer | number)[]) {
     super(name, args);
     this.#deadlines = deadlines;
+  }
+
+  /** It was given to a socket: from then on it may have been carried out, whatever became of its reply. */
+  get written(): boolean {
+    return this.#written;
   }
 
   override setTimeout(limitMs: number): void {
@@ -22,6 +28,7 @@ export class EngineCommand extends Command {
   }
 
   override toWritable(): string | Buffer {
+    this.#written = true;
     let text = `*${this.args.length + 1}\r\n$${Buffer.byteLength(this.name)}\r\n${this.name}\r\n`;
     let pieces: (string | Buffer)[] | undefined;
     for (const arg of this.args as (string | Buffer)[]) {

@@ -5,7 +5,7 @@ import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
 import { EngineCommand } from './command.ts';
 import { Deadlines } from './deadlines.ts';
-import { isTimeout, translateError } from './errors.ts';
+import { isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
 
 type Inputs = Record<string, Argument | readonly Argument[]>;
@@ -41,6 +41,7 @@ export class Connection {
   #lastError: PonosError | undefined;
   #closed = false;
   #sentCount = 0;
+  #session = 0;
   #probing = false;
 
   constructor(client: Client, options: ConnectionOptions) {
@@ -52,7 +53,10 @@ export class Connection {
     });
     // As many callers may wait for the connection to come back as like to.
     client.setMaxListeners(0);
-    client.on('ready', () => this.events.emit('ready', undefined));
+    client.on('ready', () => {
+      this.#session++;
+      this.events.emit('ready', undefined);
+    });
     client.on('close', () => {
       if (!this.#closed) this.events.emit('lost', this.#unavailable());
     });
@@ -65,6 +69,11 @@ export class Connection {
   /** Commands handed to the client so far: what whoever keeps a budget of commands counts. */
   get sentCount(): number {
     return this.#sentCount;
+  }
+
+  /** Another number after each reconnect. */
+  get session(): number {
+    return this.#session;
   }
 
   /** The client itself, for this module alone. */
@@ -115,9 +124,9 @@ export class Connection {
     } catch (error) {
       return Promise.reject(error);
     }
-    const sent = this.ready;
-    return this.#send(command, args).catch(error => {
-      throw this.#translate(error, command, sent);
+    const request = this.#request(command, args);
+    return this.#send(request).catch(error => {
+      throw this.#translate(error, command, request);
     });
   }
 
@@ -150,16 +159,17 @@ export class Connection {
   async run<K extends Inputs, A extends Inputs, R>(script: Script<K, A, R>, keys: K, args: A): Promise<R> {
     this.#allow(script.name);
     const operands = scriptOperands(script, keys, args);
-    const sent = this.ready;
+    let request = this.#request('evalsha', [script.sha1, ...operands]);
     try {
-      return decodeReply(script, await this.#send('evalsha', [script.sha1, ...operands]));
+      return decodeReply(script, await this.#send(request));
     } catch (error) {
-      if (!(error instanceof Error && NOSCRIPT.test(error.message))) throw this.#translate(error, script.name, sent);
+      if (!(error instanceof Error && NOSCRIPT.test(error.message))) throw this.#translate(error, script.name, request);
     }
+    request = this.#request('eval', [script.source, ...operands]);
     try {
-      return decodeReply(script, await this.#send('eval', [script.source, ...operands]));
+      return decodeReply(script, await this.#send(request));
     } catch (error) {
-      throw this.#translate(error, script.name, sent);
+      throw this.#translate(error, script.name, request);
     }
   }
 
@@ -207,18 +217,21 @@ export class Connection {
     if (this.#client.status !== 'end') this.#client.disconnect();
   }
 
-  #send(command: string, args: Argument[], to: Pick<Client, 'sendCommand'> = this.#client): Promise<unknown> {
+  #request(command: string, args: Argument[]): EngineCommand {
+    return new EngineCommand(this.#deadlines, command.toLowerCase(), args as (string | Buffer | number)[]);
+  }
+
+  #send(request: EngineCommand, to: Pick<Client, 'sendCommand'> = this.#client): Promise<unknown> {
     this.#sentCount++;
-    const request = new EngineCommand(this.#deadlines, command.toLowerCase(), args as (string | Buffer | number)[]);
     return to.sendCommand(request) as Promise<unknown>;
   }
 
   async #scanPage(node: Pick<Client, 'sendCommand'>, args: Argument[]): Promise<unknown> {
-    const sent = this.ready;
+    const request = this.#request('scan', args);
     try {
-      return await this.#send('scan', args, node);
+      return await this.#send(request, node);
     } catch (error) {
-      throw this.#translate(error, 'SCAN', sent);
+      throw this.#translate(error, 'SCAN', request);
     }
   }
 
@@ -227,10 +240,13 @@ export class Connection {
     if (this.#options.access === 'read-only' && !isReadCommand(what)) throw new ReadOnlyError(what);
   }
 
-  #translate(error: unknown, command: string, sent: boolean): PonosError {
+  #translate(error: unknown, command: string, request: EngineCommand): PonosError {
     if (this.#closed && !(error instanceof PonosError)) return new ClosedError('connection');
+    const sent = request.written;
     const translated = translateError(error, { address: this.#options.address, command, sent });
     if (sent && isTimeout(error)) this.#probe();
+    // The master of before: what led here leads to the new one by now, or soon.
+    if (isReadOnlyReplica(error) && this.ready) this.reconnect();
     // "The connection is closed" says less than why it could not be opened.
     if (translated instanceof RedisUnavailableError && !sent && this.#lastError) return this.#lastError;
     return translated;
@@ -240,7 +256,7 @@ export class Connection {
   #probe(): void {
     if (this.#probing || this.#closed || !this.ready) return;
     this.#probing = true;
-    const over = within(this.#options.clock, PROBE_MS, this.#send('ping', []), () => this.reconnect());
+    const over = within(this.#options.clock, PROBE_MS, this.#send(this.#request('ping', [])), () => this.reconnect());
     over
       .catch(() => this.reconnect())
       .finally(() => {

@@ -13,6 +13,8 @@ import {
 
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b|^ERR (AUTH|invalid password|Client sent AUTH)/i;
 const UNAVAILABLE = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|NOTREADY|MISCONF)\b/;
+/** Each node refused it and named another, or asked to try again: nobody carried it out. */
+const REDIRECTED = /Too many Cluster redirections. Last error: \S*\s*(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
 const TLS_CODE = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
 const LOST =
   /Connection is closed|Stream isn't writeable|max retries per request|Command timed out|Blocking command timed out|Command aborted|Socket timeout|Too many Cluster redirections|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|Cluster isn't ready/i;
@@ -22,7 +24,7 @@ export interface ErrorContext {
   address: string;
   /** Name of the command, without arguments. */
   command?: string | undefined;
-  /** True when the command was handed to a live socket before it failed. */
+  /** True when the command was written to a socket before it failed. */
   sent?: boolean;
 }
 
@@ -34,6 +36,11 @@ export function redisErrorWord(error: unknown): string | undefined {
 /** Whether the client gave up waiting for a reply. */
 export function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === 'Command timed out';
+}
+
+/** Whether a server that only follows another refused a write. */
+export function isReadOnlyReplica(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('READONLY');
 }
 
 /** Turns anything the client threw into one of our errors. */
@@ -65,7 +72,7 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
     });
   }
   if (UNAVAILABLE.test(message) || LOST.test(message) || code) {
-    const uncertain = (context.sent ?? false) && !UNAVAILABLE.test(message);
+    const uncertain = (context.sent ?? false) && !UNAVAILABLE.test(message) && !REDIRECTED.test(message);
     return new RedisUnavailableError(`Redis at ${at} does not answer: ${message || code}`, {
       uncertain,
       hint: 'Is it running and reachable?',

@@ -1,13 +1,17 @@
+import { Cluster } from 'ioredis';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { UnsafeServerError } from '../core/errors.ts';
 import { type OptionInput, type OptionTable, resolveOptions } from '../core/options.ts';
 import type { Access } from './access.ts';
 import { type ClientSettings, createClient, type Role, type TlsOptions } from './client.ts';
+import { ClusterSubscriptions } from './cluster-subscriptions.ts';
 import { Connection } from './connection.ts';
+import { DurableWriter } from './durable.ts';
 import { KeySpace } from './keys.ts';
 import { Registry } from './registry.ts';
-import { Subscriptions } from './subscriptions.ts';
-import { DEFAULT_REDIS_URL, parseRedisUrl, redactUrl } from './url.ts';
+import { SlotMap } from './slot-map.ts';
+import { ServerSubscriptions, type Subscriptions } from './subscriptions.ts';
+import { DEFAULT_REDIS_URL, parseRedisUrl, type RedisNode, redactUrl } from './url.ts';
 
 export const linkOptions = {
   commandTimeoutMs: {
@@ -61,7 +65,10 @@ export class RedisLink {
   readonly commands: Connection;
   readonly #settings: ClientSettings;
   readonly #connections = new Set<Connection>();
+  /** In a cluster. */
+  readonly #slots: SlotMap | undefined;
   #subscriptions: Subscriptions | undefined;
+  #durable: DurableWriter | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(options: RedisLinkOptions) {
@@ -85,6 +92,8 @@ export class RedisLink {
     this.address = redactUrl(url);
     this.#settings = { target, tls, clientName, ...resolveOptions('RedisLink', linkOptions, rest) };
     this.commands = this.#create('commands');
+    const { client } = this.commands;
+    this.#slots = client instanceof Cluster ? new SlotMap(client) : undefined;
     this.registry = new Registry(this.commands, this.keys);
   }
 
@@ -111,11 +120,19 @@ export class RedisLink {
 
   /** Publish and subscribe, over a connection of their own. */
   get subscriptions(): Subscriptions {
-    if (!this.#subscriptions) {
-      const connection = this.#create('subscriber');
-      this.#subscriptions = new Subscriptions(connection, this.clock, () => connection.open());
-    }
+    this.#subscriptions ??= this.#subscribe();
     return this.#subscriptions;
+  }
+
+  /** Calls that count the replicas which have what they wrote, over a connection of their own. */
+  get durable(): DurableWriter {
+    this.#durable ??= new DurableWriter({
+      clock: this.clock,
+      slots: this.#slots,
+      open: node => this.#open('durable', node),
+      patienceMs: this.#settings.commandTimeoutMs,
+    });
+    return this.#durable;
   }
 
   /** A new connection for lease renewals: no queue while offline, so an old renewal never fires late. */
@@ -143,8 +160,8 @@ export class RedisLink {
     return `RedisLink ${this.address}`;
   }
 
-  async #open(role: Role): Promise<Connection> {
-    const connection = this.#create(role);
+  async #open(role: Role, node?: RedisNode): Promise<Connection> {
+    const connection = this.#create(role, node);
     try {
       await connection.open();
     } catch (error) {
@@ -155,8 +172,18 @@ export class RedisLink {
     return connection;
   }
 
-  #create(role: Role): Connection {
-    const connection: Connection = new Connection(createClient(this.#settings, role), {
+  #subscribe(): Subscriptions {
+    if (this.#slots) return new ClusterSubscriptions(this.#slots, this.clock, node => this.#create('subscriber', node));
+    const connection = this.#create('subscriber');
+    return new ServerSubscriptions(connection, this.clock, () => connection.open());
+  }
+
+  /** `node`: that one of a cluster. */
+  #create(role: Role, node?: RedisNode): Connection {
+    const target = node
+      ? { ...this.#settings.target, kind: 'standalone' as const, nodes: [node] }
+      : this.#settings.target;
+    const connection: Connection = new Connection(createClient({ ...this.#settings, target }, role), {
       address: this.address,
       access: this.access,
       clock: this.clock,

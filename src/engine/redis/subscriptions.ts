@@ -9,6 +9,7 @@ import { type Clock, within } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import { PeriodicTask } from '../core/periodic.ts';
 import type { Connection } from './connection.ts';
+import { redisErrorWord } from './errors.ts';
 
 export interface SubscriptionHandler {
   message(payload: Buffer): void;
@@ -22,10 +23,17 @@ export interface Subscription {
   close(): Promise<void>;
 }
 
+export interface Subscriptions {
+  /** Resolves after the subscribe reply; `ready` has been called by then. */
+  subscribe(channel: string, handler: SubscriptionHandler): Promise<Subscription>;
+  close(): Promise<void>;
+}
+
 const PING_EVERY_MS = 10_000;
 const PING_LIMIT_MS = 2_000;
 
-export class Subscriptions {
+/** Those of one server. */
+export class ServerSubscriptions implements Subscriptions {
   readonly #connection: Connection;
   readonly #clock: Clock;
   readonly #open: () => Promise<void>;
@@ -50,14 +58,20 @@ export class Subscriptions {
     connection.events.on('lost', () => this.#each(handler => handler.lost?.()));
   }
 
-  /** Resolves after the subscribe reply; `ready` has been called by then. */
+  get channelCount(): number {
+    return this.#channels.size;
+  }
+
   async subscribe(channel: string, handler: SubscriptionHandler): Promise<Subscription> {
     if (this.#closed) throw new ClosedError('connection');
     const handlers = this.#channels.get(channel) ?? new Set();
     this.#channels.set(channel, handlers);
     handlers.add(handler);
     try {
-      this.#opened ??= this.#start();
+      this.#opened ??= this.#start().catch(error => {
+        this.#opened = undefined;
+        throw error;
+      });
       await this.#opened;
       // Sent even when another handler listens already: this handler's snapshot must start after a reply of its own.
       await this.#connection.call('SSUBSCRIBE', channel);
@@ -86,7 +100,13 @@ export class Subscriptions {
 
   async #resubscribe(): Promise<void> {
     for (const channel of [...this.#channels.keys()]) {
-      await this.#connection.call('SSUBSCRIBE', channel);
+      try {
+        await this.#connection.call('SSUBSCRIBE', channel);
+      } catch (error) {
+        // A node of a cluster that lost the slot: whoever placed the channel here places it elsewhere.
+        if (redisErrorWord(error) === 'MOVED') continue;
+        throw error;
+      }
       for (const handler of this.#channels.get(channel) ?? []) handler.ready?.();
     }
   }
