@@ -67,7 +67,10 @@ async function buildCommandLine(): Promise<void> {
 async function buildLibrary(): Promise<void> {
   await build({
     ...shared,
-    entryPoints: ['src/engine/index.ts', ...globSync('src/engine/pool/exec/watchdog.ts')],
+    // The programs that a worker runs beside itself are found by their names; the classes of errors are theirs, too.
+    entryPoints: ['src/engine/index.ts', 'src/engine/pool/exec/watchdog.ts', 'src/engine/pool/isolate/host.ts'],
+    chunkNames: 'engine/chunks/[name]-[hash]',
+    splitting: true,
     packages: 'external',
     sourcemap: true,
   });

@@ -111,6 +111,8 @@ export {
   type TaskHandler,
   type WorkerLease,
 } from './pool/handler.ts';
+export { loadHandlerModule } from './pool/handler-module.ts';
+export { createIsolatedHandler, type IsolatedHandlerOptions } from './pool/isolate/handler.ts';
 export { type AddWorkerOptions, PoolNode } from './pool/node.ts';
 export {
   clientOptions as poolClientOptions,

@@ -146,6 +146,41 @@ describe('ponos worker start', () => {
   });
 });
 
+describe('ponos worker start --isolate', () => {
+  const redis = useRedis();
+  const { run, json, worker, file } = poolCli(redis);
+
+  it('runs a TypeScript module in a process of its own, tells its uncaught errors, and drains', async () => {
+    const { running } = await worker([file('task.ts', TASK_HANDLER), '--isolate']);
+    const dispatch = ['job', 'dispatch', 'k', 'float', '--wait', 'completed'];
+    expect((await json<{ item: object }>(dispatch)).item).toMatchObject({ status: 'completed', result: 'FLOAT' });
+    await running.says(/error nobody caught.*floating/);
+    await running.says(/error nobody caught.*thrown in a timer/);
+    expect(await running.stop('SIGTERM')).toMatchObject({ code: 0 });
+  });
+
+  it('shows what services write, and leaves no process behind when it is killed', async () => {
+    const handler = `export function start(job) { console.log('in', process.pid, job.key); if (job.key === 'deaf') setTimeout(() => { for (;;); }, 10); }`;
+    const { running } = await worker([file('service.js', handler), '--isolate', '--lease', 'fast']);
+    await run(['job', 'dispatch', 'deaf', '--wait', 'started']);
+    await running.says(/in \d+ deaf/);
+    const pid = Number(/in (\d+) deaf/.exec(running.stdout)?.[1]);
+    expect(pid).not.toBe(running.process.pid);
+    running.process.kill('SIGKILL');
+    await until(() => !isRunning(pid), 'the process of the handler to end');
+    expect(isRunning(pid)).toBe(false);
+  });
+
+  it('says what is wrong with a module, and plans without starting a worker', async () => {
+    const none = await run(['worker', 'start', file('none.js', 'export const x = 1;'), '--isolate']);
+    expect(none).toMatchObject({ code: 2 });
+    expect(none.stderr).toContain('exports neither start nor run');
+    expect(await run(['worker', 'start', '--exec', 'true', '--isolate'])).toMatchObject({ code: 2 });
+    const planned = await run(['worker', 'start', file('task.ts', TASK_HANDLER), '--isolate', '--dry-run']);
+    expect(planned).toMatchObject({ code: 0 });
+  });
+});
+
 describe('ponos worker start --exec', () => {
   const redis = useRedis();
   const { run, json, worker, file } = poolCli(redis);

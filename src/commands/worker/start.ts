@@ -20,6 +20,7 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
     '<%= config.bin %> worker start ./handler.ts --pool video --concurrency 50',
     "<%= config.bin %> worker start --exec './tenant.sh --verbose' --lease fast",
     "<%= config.bin %> worker start --exec 'ffmpeg -i - out.mp4' --task --group heavy",
+    '<%= config.bin %> worker start ./handler.js --isolate --lease fast',
     '<%= config.bin %> worker start ./handler.js --until-idle -o ndjson',
   ];
   static override impact = 'write' as const;
@@ -31,6 +32,11 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
     task: Flags.boolean({
       description: 'With --exec: jobs are tasks, run to their end where they are, instead of services that move',
       dependsOn: ['exec'],
+    }),
+    isolate: Flags.boolean({
+      description:
+        'With HANDLER: run it in a process of its own, which is killed when the lease is lost and a job does not stop',
+      exclusive: ['exec'],
     }),
     'stop-budget': duration({
       description: `With --exec: time between SIGTERM and SIGKILL, default ${formatDuration(execOptions.stopBudgetMs.default)}; less when the lease is lost`,
@@ -64,6 +70,7 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
       command: this.flags.exec,
       task: task === true,
       stopBudgetMs: this.flags['stop-budget'],
+      isolate: this.flags.isolate === true,
       // Records on stdout must not be mixed with what children write there.
       output: this.output.looks.formatGiven ? 'stderr' : 'inherit',
     });

@@ -41,6 +41,8 @@ export interface WorkerLease {
   readonly stopBudgetMs: number;
   /** Calls after each renewal; the returned function ends that. */
   onRenewed(listener: () => void): () => void;
+  /** Calls when the lease is over, before the handlers are told; the returned function ends that. */
+  onLost(listener: () => void): () => void;
 }
 
 interface HandlerHooks {

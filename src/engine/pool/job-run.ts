@@ -8,7 +8,6 @@ import { LeaseLostError, StopRequestedError } from '../core/errors.ts';
 import { isTaskHandler, type Job, type JobHandler, type StopReason, type TaskHandler } from './handler.ts';
 import { type Hash64, hash64 } from './hash.ts';
 import { jobKeyBytes } from './job-key.ts';
-import type { Lease } from './lease.ts';
 
 export interface Assignment {
   readonly key: string;
@@ -26,7 +25,8 @@ export type RunEnd =
 
 export interface RunContext {
   readonly handler: JobHandler;
-  readonly lease: Lease;
+  /** Whether the lease stands. */
+  readonly lease: { check(): boolean };
   readonly group: string;
   readonly pool: string;
   /** A handler's `stop` threw: told, and the job counts as stopped. */

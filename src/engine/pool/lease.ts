@@ -66,6 +66,10 @@ export class Lease implements WorkerLease {
     return this.events.on('renewed', listener);
   }
 
+  onLost(listener: () => void): () => void {
+    return this.events.on('lost', listener);
+  }
+
   /** The worker was registered by a request sent at `sentMs`. */
   begin(sentMs: number): void {
     this.#held = true;

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 
 export interface HistoryEvent {
   atMs: number;
-  what: 'ready' | 'start' | 'tick' | 'refused' | 'stop' | 'fenced' | 'registered' | 'left';
+  what: 'ready' | 'start' | 'tick' | 'refused' | 'stop' | 'fenced' | 'registered' | 'left' | 'zombie';
   worker: string;
   key: string | null;
   token: number | null;

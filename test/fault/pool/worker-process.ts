@@ -6,7 +6,8 @@
  */
 import { openSync, writeSync } from 'node:fs';
 import { createExecHandler } from '../../../src/engine/pool/exec/handler.ts';
-import type { Job } from '../../../src/engine/pool/handler.ts';
+import type { Job, JobHandler } from '../../../src/engine/pool/handler.ts';
+import { createIsolatedHandler } from '../../../src/engine/pool/isolate/handler.ts';
 import { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { LeaseOption } from '../../../src/engine/pool/options.ts';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
@@ -23,6 +24,8 @@ export interface WorkerProcessOptions {
   tickMs: number;
   /** A command for each job instead of ticking. */
   exec?: string;
+  /** A module for the jobs, in a process of its own; it finds `HISTORY` and `WORKER` in its environment. */
+  isolate?: string;
 }
 
 const options = JSON.parse(process.argv[2] as string) as WorkerProcessOptions;
@@ -37,6 +40,16 @@ function write(what: HistoryEvent['what'], job?: Pick<Job, 'key' | 'token'>): vo
     token: job?.token ?? null,
   };
   writeSync(file, `${JSON.stringify(event)}\n`);
+}
+
+/** A job whose payload is a number keeps the event loop for so many ms, asking before each sign of life, and never stops. */
+function block(job: Job): void {
+  const endMs = performance.now() + Number(String(job.payload));
+  while (performance.now() < endMs) {
+    const nextMs = performance.now() + options.tickMs;
+    while (performance.now() < nextMs);
+    tick(job);
+  }
 }
 
 const timers = new Map<Job, NodeJS.Timeout>();
@@ -55,17 +68,30 @@ function tick(job: Job): void {
 const ticking = {
   start(job: Job) {
     write('start', job);
+    if (job.payload.length > 0) {
+      setTimeout(() => block(job), options.tickMs);
+      return;
+    }
     timers.set(
       job,
       setInterval(() => tick(job), options.tickMs),
     );
   },
-  stop(job: Job) {
+  async stop(job: Job) {
+    if (job.payload.length > 0) await new Promise(() => {});
     clearInterval(timers.get(job));
     timers.delete(job);
     write('stop', job);
   },
 };
+
+async function chooseHandler(): Promise<JobHandler> {
+  const { exec, isolate, history, name } = options;
+  if (exec) return createExecHandler({ command: exec, env: process.env, output: 'ignore' });
+  if (!isolate) return ticking;
+  const env = { ...process.env, HISTORY: history, WORKER: name };
+  return createIsolatedHandler({ module: isolate, env, output: 'ignore' });
+}
 
 const link = await RedisLink.connect({ url: options.url, prefix: options.prefix, commandTimeoutMs: 2000 });
 const node = await PoolNode.join(link, options.pool, {
@@ -73,12 +99,12 @@ const node = await PoolNode.join(link, options.pool, {
   reconcileMs: 500,
   settleMs: 200,
 });
-const handler = options.exec
-  ? createExecHandler({ command: options.exec, env: process.env, output: 'ignore' })
-  : ticking;
-const worker = await node.addWorker({ handler });
+const worker = await node.addWorker({ handler: await chooseHandler() });
 worker.events.on('fenced', () => write('fenced'));
 worker.events.on('registered', () => write('registered'));
+worker.events.on('zombies', ({ keys }) => {
+  for (const key of keys) write('zombie', { key, token: 0 });
+});
 process.once('SIGTERM', async () => {
   await node.drain();
   await node.close();

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { type Clock, within } from '../../core/clock.ts';
 import { ClosedError, OptionError } from '../../core/errors.ts';
+import type { WorkerLease } from '../handler.ts';
+import { momentIn } from '../moment.ts';
+import { findProgram } from '../program.ts';
 import { signalGroup } from './process-group.ts';
 
 export interface GuardOptions {
@@ -14,14 +15,13 @@ export interface GuardOptions {
 }
 
 const START_LIMIT_MS = 10_000;
-/** Where the program is, from a source tree and from the bundles of the build. */
-const PLACES = [
-  './watchdog.ts',
-  './watchdog.js',
-  './pool/exec/watchdog.js',
-  '../engine/pool/exec/watchdog.js',
-  '../../engine/pool/exec/watchdog.js',
-];
+/** Share of the stop budget of the lease after which what still runs is killed. */
+const FENCE_SHARE = 0.6;
+
+/** How long after the deadline of a lease what runs under it may still be ending. */
+export function fenceBudgetMs(lease: WorkerLease): number {
+  return lease.stopBudgetMs * FENCE_SHARE;
+}
 
 /** The worker's end of the watchdog: says which process groups to guard and until when. */
 export class Guard {
@@ -35,7 +35,7 @@ export class Guard {
   /** @throws OptionError when there is no such program. */
   constructor(options: GuardOptions) {
     this.#options = options;
-    this.#file = options.watchdogFile ?? findWatchdog();
+    this.#file = options.watchdogFile ?? findProgram('exec/watchdog');
   }
 
   /** @throws OptionError when the watchdog does not start. */
@@ -57,14 +57,14 @@ export class Guard {
     this.#tell(`{"release":${pid}}\n`).catch(() => {});
   }
 
-  /** In `leftMs` nothing guarded may be alive, unless told otherwise before. */
-  extend(leftMs: number): void {
-    // Points of time and not a span: a message that is read late must not extend anything. The clock of the operating
-    // system, because the watchdog has another start than this process.
-    const monotonicMs = Number(process.hrtime.bigint() / 1_000_000n) + Math.floor(leftMs);
-    const wallMs = Math.floor(this.#options.clock.wallMs() + leftMs);
-    this.#deadline = `{"deadline":${JSON.stringify({ monotonicMs, wallMs })}}\n`;
-    this.#tell(this.#deadline).catch(() => {});
+  /** Soon after the deadline of the lease nothing guarded may be alive. Resolves when the watchdog is sure to know. */
+  extend(lease: WorkerLease): Promise<void> {
+    return this.#limit(JSON.stringify(momentIn(() => lease.leftMs() + fenceBudgetMs(lease))));
+  }
+
+  /** Nothing guarded is at work: it may outlive the lease, but not this process. */
+  lift(): Promise<void> {
+    return this.#limit('null');
   }
 
   close(): void {
@@ -111,6 +111,11 @@ export class Guard {
       });
   }
 
+  #limit(deadline: string): Promise<void> {
+    this.#deadline = `{"deadline":${deadline}}\n`;
+    return this.#tell(this.#deadline);
+  }
+
   #tell(line: string): Promise<void> {
     const pipe = this.#process?.stdin;
     if (!pipe?.writable) return Promise.reject(new ClosedError('watchdog'));
@@ -118,14 +123,4 @@ export class Guard {
       pipe.write(line, error => (error ? reject(new ClosedError('watchdog', { cause: error })) : resolve()));
     });
   }
-}
-
-function findWatchdog(): string {
-  for (const place of PLACES) {
-    const file = fileURLToPath(new URL(place, import.meta.url));
-    if (existsSync(file)) return file;
-  }
-  throw new OptionError('the program of the watchdog is missing', {
-    hint: 'Give its file with the option watchdogFile.',
-  });
 }

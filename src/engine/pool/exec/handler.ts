@@ -8,7 +8,7 @@ import { HandlerError, OptionError } from '../../core/errors.ts';
 import { type OptionInput, type OptionTable, resolveOptions } from '../../core/options.ts';
 import type { Job, ServiceHandler, StopReason, TaskHandler, WorkerLease } from '../handler.ts';
 import { type ChildExit, ChildJob, type ExecOutput } from './child-job.ts';
-import { Guard } from './guard.ts';
+import { fenceBudgetMs, Guard } from './guard.ts';
 
 export const execOptions = {
   stopBudgetMs: {
@@ -38,9 +38,6 @@ export interface ExecHandlerOptions extends OptionInput<typeof execOptions> {
   watchdogFile?: string | undefined;
   clock?: Clock | undefined;
 }
-
-/** Share of the stop budget of the lease after which what still runs is killed. */
-const FENCE_SHARE = 0.6;
 
 /**
  * A handler for one worker. Exit code 0 completes the job; anything else fails the attempt, of a service too.
@@ -107,9 +104,12 @@ class Supervisor {
     if (this.#lease) throw new OptionError('an exec handler serves one worker; make one for each');
     const { clock, watchdogFile } = this.#options;
     this.#lease = lease;
-    this.#guard = new Guard({ clock, watchdogFile, graceMs: this.#fenceBudgetMs(lease) });
+    this.#guard = new Guard({ clock, watchdogFile, graceMs: fenceBudgetMs(lease) });
     await this.#guard.open();
-    this.#off = lease.onRenewed(() => this.#guard?.extend(lease.leftMs() + this.#fenceBudgetMs(lease)));
+    this.#off = lease.onRenewed(() => {
+      // A watchdog that is gone is replaced, and told again.
+      this.#guard?.extend(lease).catch(() => {});
+    });
   }
 
   detach(): void {
@@ -129,12 +129,8 @@ class Supervisor {
   async stop(job: Job, reason: StopReason): Promise<void> {
     const { stopBudgetMs } = this.#options;
     const lost = reason === 'fenced' || reason === 'lost';
-    const budgetMs = lost && this.#lease ? Math.min(stopBudgetMs, this.#fenceBudgetMs(this.#lease)) : stopBudgetMs;
+    const budgetMs = lost && this.#lease ? Math.min(stopBudgetMs, fenceBudgetMs(this.#lease)) : stopBudgetMs;
     await this.#children.get(job)?.terminate(budgetMs);
-  }
-
-  #fenceBudgetMs(lease: WorkerLease): number {
-    return lease.stopBudgetMs * FENCE_SHARE;
   }
 }
 

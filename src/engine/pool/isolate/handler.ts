@@ -1,0 +1,89 @@
+/**
+ * Runs the handlers of a module in a process of their own, one for a worker and all its jobs. Strict, as child processes of
+ * `createExecHandler` are: a handler that blocks its event loop, leaks or does not listen cannot outlive the lease, because
+ * a watchdog kills the process at the deadline, whatever happens to the worker's. And a handler that blocks does not keep
+ * the worker from renewing its lease.
+ *
+ * What the jobs share is that process: a crash, or the kill that one of them needs, fails the attempts of all.
+ */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type Clock, systemClock } from '../../core/clock.ts';
+import type { Job, ServiceHandler, TaskHandler, WorkerLease } from '../handler.ts';
+import { findProgram } from '../program.ts';
+import { type RemoteJob, thrownFor } from './remote-job.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface IsolatedHandlerOptions {
+  /**
+   * The module, as a URL or a path. It exports `start`, with `stop` and `notify` if it wants them, for services, or `run`
+   * for tasks; TypeScript where Node loads it. What `attach` and `detach` it exports are not called.
+   */
+  module: URL | string;
+  /** What messages call the module; default where it is. */
+  name?: string | undefined;
+  /** Environment of the host process; default that of this process. */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** What becomes of the host's output; default `inherit`. */
+  output?: 'inherit' | 'stderr' | 'ignore' | undefined;
+  /**
+   * Gets errors that no code in the host caught; the host goes on. Left out, they end the host as they end any process,
+   * and the attempts of its jobs fail.
+   */
+  onUnhandled?: ((error: unknown) => void) | undefined;
+  /** Programs of the host and of the watchdog; default those that come with this module. */
+  hostFile?: string | undefined;
+  watchdogFile?: string | undefined;
+  clock?: Clock | undefined;
+}
+
+/**
+ * A handler for one worker; its host process runs from now until the worker ends, or this process does.
+ * @throws OptionError when the host does not start, the module does not load or exports no handler.
+ */
+export async function createIsolatedHandler(options: IsolatedHandlerOptions): Promise<ServiceHandler | TaskHandler> {
+  const { module, name = String(module), env, output = 'inherit', onUnhandled } = options;
+  const { hostFile, watchdogFile, clock = systemClock } = options;
+  const supervisor = new Supervisor({
+    program: {
+      url: (typeof module === 'string' ? pathToFileURL(resolve(module)) : module).href,
+      name,
+      file: hostFile ?? findProgram('isolate/host'),
+      env,
+      output,
+      tellsUnhandled: onUnhandled !== undefined,
+    },
+    watchdogFile,
+    clock,
+    onUnhandled,
+  });
+  const { isTask, takesNotes } = await supervisor.open();
+  const hooks = {
+    attach: (lease: WorkerLease) => supervisor.attach(lease),
+    detach: () => supervisor.close(),
+    stop: (job: Job) => supervisor.ended(job),
+    ...(takesNotes ? { notify: (job: Job, payload: Buffer) => supervisor.notify(job, payload) } : {}),
+  };
+  const outcome = async ({ job, over }: RemoteJob) => {
+    const end = await over;
+    if (end.kind === 'completed') return end.result;
+    // The host knows the deadline, too, and may reach it a moment before the worker does.
+    if (end.kind === 'stopped' && (await supervisor.wasStopped(job))) throw job.signal.reason;
+    throw thrownFor(end);
+  };
+  if (isTask) {
+    return { ...hooks, run: async job => outcome(await supervisor.begin(job)) };
+  }
+  return {
+    ...hooks,
+    async start(job) {
+      const remote = await supervisor.begin(job);
+      const ended = outcome(remote);
+      if (!(await remote.up)) return job.complete(await ended);
+      ended.then(
+        result => job.complete(result),
+        error => job.fail(error),
+      );
+    },
+  };
+}
