@@ -6,6 +6,7 @@
 
 export { destroyMap, resetMap } from './admin/maps.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
+export { type BrokenPolicy, type RepairOptions, type RepairReport, repairPool } from './admin/repair.ts';
 export { type ApplyRoutesOptions, applyRoutes, type RegroupProgress } from './admin/routes.ts';
 export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';

@@ -1,0 +1,47 @@
+-- repair_rest
+-- Mends, a batch, what stands beside the jobs: the list of the dead against their records, notifications without a job,
+-- groups that nobody lists, descriptions of workers that are no members. `items` are a kind and a name. Only what is wrong
+-- at this moment is changed.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard
+-- KEYS config members member_info groups dead job_prefix dead_job_prefix notes_prefix pending_prefix
+-- ARGV generation items...
+-- REPLY OK states:list
+-- REPLY LOST
+local refusal = enter()
+if refusal then return refusal end
+read('zset', 'ZCARD', members)
+read('hash', 'HLEN', member_info)
+read('set', 'SCARD', groups)
+read('zset', 'ZCARD', dead)
+if wrong then return wrong end
+
+local INFO_FIELDS = {'node:', 'incarnation:', 'info:', 'since:', 'mail:', 'draining:', 'renewed:'}
+
+local mend = {
+  ['dead-entry'] = function(key)
+    return redis.call('EXISTS', dead_job_prefix .. key) == 0 and redis.call('ZREM', dead, key) == 1
+  end,
+  ['dead-record'] = function(key)
+    local found = redis.pcall('HMGET', dead_job_prefix .. key, 'state', 'died-at')
+    if found.err or not found[1] then return false end
+    return redis.call('ZADD', dead, 'NX', found[2] or whole(math.floor(shard.time / 1000)), key) == 1
+  end,
+  notes = function(key)
+    return redis.call('EXISTS', job_prefix .. key) == 0 and redis.call('UNLINK', notes_prefix .. key) == 1
+  end,
+  group = function(name)
+    return redis.call('EXISTS', pending_prefix .. name) == 1 and redis.call('SADD', groups, name) == 1
+  end,
+  member = function(worker)
+    if redis.call('ZSCORE', members, worker) then return false end
+    local removed = 0
+    for i = 1, #INFO_FIELDS do removed = removed + redis.call('HDEL', member_info, INFO_FIELDS[i] .. worker) end
+    return removed > 0
+  end,
+}
+
+local states = {}
+for i = 1, #items, 2 do states[#states + 1] = mend[items[i]](items[i + 1]) and 'repaired' or 'fine' end
+save()
+return {'OK', states}

@@ -1,0 +1,28 @@
+-- set_aside
+-- Takes a key out of the protocol that cannot be repaired: a value of a type that its role does not have, or, when `kind`
+-- is `record`, a job's record that lacks what the other scripts need. It gets the name `aside`, where nothing is
+-- overwritten, or with that name empty is deleted. Looked at again here, because the key may have become whole meanwhile.
+-- FLAGS allow-oom
+-- KEYS name
+-- ARGV aside expected kind
+-- REPLY DONE
+-- REPLY FINE
+-- REPLY TAKEN
+local OWNED = {assigned = true, running = true, stopping = true}
+
+local function is_whole()
+  local found = redis.call('HMGET', name, 'state', 'group', 'dispatch', 'attempt', 'attempts', 'backoff', 'worker', 'token')
+  local owned = OWNED[found[1]]
+  return (owned or found[1] == 'pending') and found[2] and found[2] ~= '' and found[3] and tonumber(found[4])
+    and tonumber(found[5]) and found[6] and string.match(found[6], '^%d+ %d+$')
+    and (not owned or found[7] and found[7] ~= '' and tonumber(found[8])) and redis.call('HEXISTS', name, 'payload') == 1
+end
+
+local found = redis.call('TYPE', name).ok
+if found == 'none' or found == expected and (kind ~= 'record' or is_whole()) then return {'FINE'} end
+if aside == '' then
+  redis.call('UNLINK', name)
+  return {'DONE'}
+end
+if redis.call('RENAMENX', name, aside) == 0 then return {'TAKEN'} end
+return {'DONE'}
