@@ -4,6 +4,8 @@
  * Everything is made on a link: `const link = await RedisLink.connect({ url })`, then maps, streams and pools by name.
  */
 
+export { purgeJobs } from './admin/dead-jobs.ts';
+export { drainWorkersOf, rebalancePool, type WaitForOptions, workersOf } from './admin/fleet.ts';
 export { destroyMap, resetMap } from './admin/maps.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
 export { type BrokenPolicy, type RepairOptions, type RepairReport, repairPool } from './admin/repair.ts';
@@ -59,6 +61,7 @@ export { listMapEntries, listMaps, showMap } from './inspect/maps.ts';
 export { FleetObserver, type FleetObserverOptions, fleetObserverOptions } from './inspect/observer.ts';
 export { locateJob } from './inspect/place.ts';
 export { listNodes, listPools, listWorkers, showNode, showPool, showWorker } from './inspect/pools.ts';
+export { planRebalance, type RebalancePlan, type WorkerBalance } from './inspect/rebalance-plan.ts';
 export { planRoutes, type Regrouping } from './inspect/route-plan.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
@@ -127,6 +130,7 @@ export {
   type PoolNodeOptions,
   workerOptions,
 } from './pool/options.ts';
+export type { Move } from './pool/placement.ts';
 export { DEFAULT_GROUP, type Route } from './pool/routes.ts';
 export { Worker } from './pool/worker.ts';
 export type { WorkerEvents } from './pool/worker-events.ts';

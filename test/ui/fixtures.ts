@@ -64,6 +64,8 @@ export function jobRecord(key: string, changes: Partial<JobSnapshot> = {}): JobS
     maxAttempts: 0,
     dispatchedAtMs: NOW_MS - 3_720_000,
     startedAtMs: NOW_MS - 3_719_000,
+    diedAtMs: null,
+    kind: null,
     delayLeftMs: 0,
     payloadBytes: 338,
     error: null,

@@ -11,6 +11,8 @@ export interface JobFilter {
   state?: JobState | undefined;
   worker?: string | undefined;
   group?: string | undefined;
+  /** Of dead jobs, those that died before that. */
+  diedBeforeMs?: number | undefined;
   /** At most so many. */
   limit?: number | undefined;
 }
@@ -30,6 +32,8 @@ const FIELDS = [
   'not-before',
   'payload-bytes',
   'error',
+  'died-at',
+  'stable-at',
 ] as const;
 
 /** Keys of all jobs that are not dead, in order, without reading their records. @throws NotFoundError */
@@ -60,7 +64,7 @@ export async function listJobs(link: RedisLink, pool: string, filter: JobFilter 
 /** As `listJobs`, one after the other: only a page of records is held. @throws NotFoundError */
 export async function* eachJob(link: RedisLink, pool: string, filter: JobFilter): AsyncGenerator<JobSnapshot> {
   const reading = await requirePool(link, pool);
-  const { state, worker, group } = filter;
+  const { state, worker, group, diedBeforeMs } = filter;
   const keys =
     state === 'DEAD' ? await deadKeys(link, pool) : (await collectKeys(link, reading, filter)).map(({ key }) => key);
   for (let at = 0; at < keys.length; at += READ_AT_ONCE) {
@@ -69,7 +73,8 @@ export async function* eachJob(link: RedisLink, pool: string, filter: JobFilter)
       const wanted =
         (state === undefined || job.state === state) &&
         (worker === undefined || job.worker === worker) &&
-        (group === undefined || job.group === group);
+        (group === undefined || job.group === group) &&
+        (diedBeforeMs === undefined || (job.diedAtMs !== null && job.diedAtMs < diedBeforeMs));
       if (wanted) yield job;
     }
   }
@@ -145,7 +150,21 @@ export async function readRecords(
 }
 
 function toSnapshot(pool: string, key: string, row: (Buffer | null)[], nowUs: number): JobSnapshot | undefined {
-  const [state, worker, group, token, attempt, attempts, dispatchedAt, startedAt, notBefore, payloadBytes, error] = row;
+  const [
+    state,
+    worker,
+    group,
+    token,
+    attempt,
+    attempts,
+    dispatchedAt,
+    startedAt,
+    notBefore,
+    payloadBytes,
+    error,
+    diedAt,
+    stableAt,
+  ] = row;
   if (!state) return undefined;
   const number = (value: Buffer | null | undefined) => Number(String(value ?? 0));
   return {
@@ -159,8 +178,16 @@ function toSnapshot(pool: string, key: string, row: (Buffer | null)[], nowUs: nu
     maxAttempts: number(attempts),
     dispatchedAtMs: number(dispatchedAt),
     startedAtMs: startedAt ? number(startedAt) : null,
+    diedAtMs: diedAt ? number(diedAt) : null,
+    kind: kindOf(String(state), stableAt),
     delayLeftMs: String(state) === 'pending' ? Math.max(0, Math.round((number(notBefore) - nowUs) / 1000)) : 0,
     payloadBytes: number(payloadBytes),
     error: error ? decodeText(error) : null,
   };
+}
+
+/** The attempts of a service are forgotten after a while, those of a task never. */
+function kindOf(state: string, stableAt: Buffer | null | undefined): JobSnapshot['kind'] {
+  if (stableAt) return 'service';
+  return state === 'running' ? 'task' : null;
 }

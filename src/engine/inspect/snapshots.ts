@@ -93,6 +93,10 @@ export interface JobSnapshot {
   maxAttempts: number;
   dispatchedAtMs: number;
   startedAtMs: number | null;
+  /** Of a dead job. */
+  diedAtMs: number | null;
+  /** What its handler made of it; null before it runs. */
+  kind: 'service' | 'task' | null;
   /** Earliest start of a queued job, as the time left; 0 when due. */
   delayLeftMs: number;
   payloadBytes: number;

@@ -21,8 +21,12 @@ export interface MoverOptions {
  */
 export class Mover {
   readonly #options: MoverOptions;
-  readonly #moving = new Set<JobRun>();
+  /** Jobs on their way, and who has a place kept for each: two that leave at once must not count on the same one. */
+  readonly #moving = new Map<JobRun, string | undefined>();
+  /** Those found to belong elsewhere by the last look at all. */
+  #leaving: JobRun[] = [];
   #planned = '';
+  #lookAgain = false;
 
   constructor(options: MoverOptions) {
     this.#options = options;
@@ -30,60 +34,73 @@ export class Mover {
 
   /** Every job is to be looked at again, whether or not the membership changed. */
   replan(): void {
-    this.#planned = '';
+    this.#lookAgain = true;
   }
 
   /** Ms until it may move something, or undefined when there is nothing to do. */
   plan(): number | undefined {
-    const { membership, table, group, maxMoves, settleMs, onError } = this.#options;
+    const { membership, table, settleMs } = this.#options;
     const situation = this.#situation();
-    if (situation === this.#planned && this.#moving.size === 0) return undefined;
-    const waitMs = settleMs - membership.quietMs;
-    if (waitMs > 0) return waitMs;
-    let complete = true;
-    for (const run of table.runs()) {
-      if (run.isTask || !(run.running || run.starting) || this.#moving.has(run)) continue;
-      if (this.ownerOf(run)?.id === this.#options.worker) continue;
-      if (run.group === group && !this.heirOf(run)) continue;
-      if (run.starting) {
-        // It moves once it is up.
-        complete = false;
-        continue;
-      }
-      if (this.#moving.size >= maxMoves) {
-        complete = false;
-        break;
-      }
-      this.#moving.add(run);
-      table
-        .give(run, 'move')
-        .catch(onError)
-        .finally(() => {
-          this.#moving.delete(run);
-          this.plan();
-        });
+    if (situation !== this.#planned || this.#lookAgain) {
+      const waitMs = settleMs - membership.quietMs;
+      if (waitMs > 0) return waitMs;
+      const leaving = [...table.runs()].filter(run => this.#mustLeave(run));
+      // One that is starting moves once it is up.
+      this.#lookAgain = leaving.some(run => run.starting);
+      this.#leaving = leaving.filter(run => run.running);
+      this.#planned = situation;
     }
-    if (complete) this.#planned = situation;
+    this.#send();
     return undefined;
   }
 
   /** Who takes a job that this worker gives up. Counts it there, so that the next one finds less room. */
   takeHeir(run: JobRun): ReleaseTarget | undefined {
-    const seat = this.heirOf(run);
+    if (this.#moving.has(run)) this.#moving.set(run, undefined);
+    const seat = this.#heirOf(run);
     if (!seat) return undefined;
     seat.owned++;
     return { worker: seat.id, epoch: this.#options.membership.epoch, capacity: seat.capacity };
   }
 
-  heirOf(run: JobRun): Seat | undefined {
-    const { membership, worker } = this.#options;
-    return membership.placement.heirOf(run.hash, run.group, worker);
+  #send(): void {
+    const { table, maxMoves, onError } = this.#options;
+    while (this.#moving.size < maxMoves && this.#situation() === this.#planned) {
+      const run = this.#leaving.pop();
+      if (!run) return;
+      if (!run.running || !this.#mustLeave(run)) {
+        // The places may all be kept for others, who may not come.
+        this.#lookAgain ||= this.#moving.size > 0;
+        continue;
+      }
+      this.#moving.set(run, this.#heirOf(run)?.id);
+      table
+        .give(run, 'move')
+        .catch(onError)
+        .finally(() => {
+          this.#moving.delete(run);
+          this.#send();
+        });
+    }
   }
 
-  ownerOf(run: JobRun): Seat | undefined {
-    const { membership, worker } = this.#options;
-    return membership.placement.ownerOf(run.hash, run.group, worker);
+  #mustLeave(run: JobRun): boolean {
+    const { membership, worker, group } = this.#options;
+    if (run.isTask || !(run.running || run.starting) || this.#moving.has(run)) return false;
+    const owner = membership.placement.ownerOf(run.hash, run.group, worker, this.#hasPlace);
+    return owner?.id !== worker && (owner !== undefined || run.group !== group);
   }
+
+  #heirOf(run: JobRun): Seat | undefined {
+    const { membership, worker } = this.#options;
+    return membership.placement.heirOf(run.hash, run.group, worker, this.#hasPlace);
+  }
+
+  readonly #hasPlace = (seat: Seat): boolean => {
+    let coming = 0;
+    for (const id of this.#moving.values()) if (id === seat.id) coming++;
+    return seat.owned + coming < seat.capacity;
+  };
 
   /** Looking at every job costs something for every job: only when what decides it has changed. */
   #situation(): string {

@@ -58,14 +58,14 @@ export class Placement {
     return best;
   }
 
-  /** Who should have a job that `holder` has: nobody leaves a worker that is full for being full. */
-  ownerOf(job: Hash64, group: string, holder: string): Seat | undefined {
-    return this.pick(job, group, seat => seat.id === holder || hasRoom(seat));
+  /** Who should have a job that `holder` has, for which the holder's own capacity does not count. */
+  ownerOf(job: Hash64, group: string, holder: string, takes = hasRoom): Seat | undefined {
+    return this.pick(job, group, seat => seat.id === holder || takes(seat));
   }
 
   /** Who takes a job when `holder` gives it up. */
-  heirOf(job: Hash64, group: string, holder: string): Seat | undefined {
-    return this.pick(job, group, seat => seat.id !== holder && hasRoom(seat));
+  heirOf(job: Hash64, group: string, holder: string, takes = hasRoom): Seat | undefined {
+    return this.pick(job, group, seat => seat.id !== holder && takes(seat));
   }
 }
 
@@ -90,13 +90,12 @@ export interface Move {
 export function planMoves(placement: Placement, jobs: Iterable<HeldJob>): Move[] {
   const moves: Move[] = [];
   for (const { key, hash, group, holder } of jobs) {
-    if (placement.ownerOf(hash, group, holder)?.id === holder) continue;
-    const heir = placement.heirOf(hash, group, holder);
+    const owner = placement.ownerOf(hash, group, holder);
     const seat = placement.seat(holder);
-    if (!heir && seat?.group === group) continue;
-    if (heir) heir.owned++;
+    if (owner?.id === holder || (!owner && seat?.group === group)) continue;
+    if (owner) owner.owned++;
     if (seat) seat.owned--;
-    moves.push({ key, from: holder, to: heir?.id ?? null, group });
+    moves.push({ key, from: holder, to: owner?.id ?? null, group });
   }
   return moves;
 }

@@ -254,6 +254,14 @@ export class Shard {
     });
   }
 
+  rebalance() {
+    return this.#run(scripts.rebalanceScript, this.#fixed, { events: this.#keys.events });
+  }
+
+  purge(keys: readonly KeyBytes[]) {
+    return this.#run(scripts.purgeScript, this.#fixed, { job_keys: keys });
+  }
+
   /** `items`: key and the worker group it belongs to from now on. */
   regroup(items: readonly Argument[]) {
     const { events, mailboxPrefix } = this.#keys;

@@ -1,0 +1,34 @@
+import { BaseCommand } from '../../cli/base-command.ts';
+import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
+import { chooseDead, deadFlags } from '../../cli/job/dead-flags.ts';
+import { DeadResults } from '../../cli/job/dead-results.ts';
+import { NotFoundError, purgeJobs } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
+
+export default class JobPurge extends BaseCommand<typeof JobPurge> {
+  static override summary = 'Remove dead jobs for good, payloads included';
+  static override description =
+    'A job is dead when its last attempt failed. A pool keeps the latest of them until they are retried or purged.';
+  static override examples = [
+    '<%= config.bin %> job purge film-1 --yes',
+    '<%= config.bin %> job purge --older-than 7d --yes',
+    '<%= config.bin %> job purge --all --group heavy --dry-run',
+  ];
+  static override impact = 'destroy' as const;
+  static override args = { keys: text({ multiple: true, description: 'Keys of the jobs' }) };
+  static override flags = { ...poolFlags, ...deadFlags, ...changeFlags };
+
+  async run(): Promise<void> {
+    const { all, 'older-than': olderThanMs, group } = this.flags;
+    const link = await this.connect();
+    const keys = await chooseDead(link, this.pool, { keys: this.args.keys, all, olderThanMs, group });
+    const what = `${keys.length === 1 ? `dead job "${keys[0]}"` : formatCount(keys.length, 'dead job')} of pool "${this.pool}"`;
+    if (await this.planned(`purge ${what}`)) return;
+    if (keys.length > 0) await this.confirm(`Purge ${what}`);
+    const results = new DeadResults(this.output, 'purged');
+    await purgeJobs(link, this.pool, keys, (key, purged) =>
+      results.add(key, purged ? undefined : new NotFoundError('dead job', key)),
+    );
+    await results.tell();
+  }
+}
