@@ -28,6 +28,7 @@ export {
   InvariantError,
   LeaseLostError,
   NotFoundError,
+  NotReplicatedError,
   OptionError,
   OutOfMemoryError,
   PonosError,
@@ -98,12 +99,14 @@ export {
   type DispatchOptions,
   type DispatchResult,
   type JobLocation,
+  type NotifyOptions,
   PoolClient,
   type PoolClientEvents,
   type StopOptions,
   type StopResult,
   type WaitLevel,
 } from './pool/client.ts';
+export { type DurabilityOption, durabilityOptions } from './pool/durability.ts';
 export type { ExecOutput } from './pool/exec/child-job.ts';
 export { createExecHandler, type ExecHandlerOptions, execOptions } from './pool/exec/handler.ts';
 export {

@@ -5,7 +5,7 @@ import { changeFlags, duration, poolFlags, text } from '../../cli/flags.ts';
 import { countBulkJobs, dispatchBulk } from '../../cli/job/dispatch-bulk.ts';
 import { rateFlag } from '../../cli/job/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
-import { type DispatchOptions, linkOptions, NotFoundError, PoolClient } from '../../engine/index.ts';
+import { type DispatchOptions, durabilityOptions, linkOptions, NotFoundError, PoolClient } from '../../engine/index.ts';
 import { formatCount, formatDuration } from '../../present/human.ts';
 import { dispatchNoun } from '../../present/nouns/dispatches.ts';
 import { safeText } from '../../present/safe-text.ts';
@@ -15,10 +15,12 @@ export default class JobDispatch extends BaseCommand<typeof JobDispatch> {
   static override description =
     `The key decides which worker gets the job. There is at most one job of a key: while there is one, another dispatch ends with 4. The id of the dispatch is written to stdout; repeated with the same --id, a dispatch gets the answer of the first.
 With - and --ndjson each line of standard input is one job: {"key", "payload", "id"}, where only the key is needed. A payload is a string, base64 with "payloadEncoding": "base64", or any other JSON value. One record is written for each, in the order of the input. Ends with 9 when some were dispatched and some failed.
+With --durability-replicas it counts only once so many replicas have it; with fewer in time it ends with 5, the job stands, and the same --id may be sent again.
 With --wait, --timeout is the longest wait for the job, default 30s.`;
   static override examples = [
     '<%= config.bin %> job dispatch tenant-7',
     `<%= config.bin %> job dispatch tenant-7 '{"interval":"5s"}' --wait started`,
+    '<%= config.bin %> job dispatch order-5 --id order-5 --durability-replicas 1 --durability-timeout 200ms',
     'cat film.json | <%= config.bin %> job dispatch film-1 - --pool video --wait completed --timeout 10m --raw',
     '<%= config.bin %> job dispatch - --ndjson --rate 50/s --continue-on-error < jobs.ndjson',
   ];
@@ -45,6 +47,17 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
       exclusive: ['attempts'],
     }),
     backoff: duration({ helpValue: '1s', description: 'Wait before the second attempt; then it doubles' }),
+    'durability-replicas': Flags.integer({
+      helpValue: 'N',
+      min: durabilityOptions.replicas.min,
+      max: durabilityOptions.replicas.max,
+      description: 'Replicas that must have it, default none',
+    }),
+    'durability-timeout': duration({
+      helpValue: '1s',
+      description: 'Longest wait for them',
+      dependsOn: ['durability-replicas'],
+    }),
     ndjson: Flags.boolean({ description: 'With -: one job on each line of standard input' }),
     rate: rateFlag({ description: 'With --ndjson: at most so many', dependsOn: ['ndjson'] }),
     'continue-on-error': Flags.boolean({
@@ -127,6 +140,10 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
       delayMs: delay,
       attempts: attempts ?? (retries === undefined ? undefined : retries + 1),
       backoffMs: backoff,
+      durability: {
+        replicas: this.flags['durability-replicas'],
+        timeoutMs: this.flags['durability-timeout'],
+      },
     };
   }
 }

@@ -137,6 +137,23 @@ export class RedisUnavailableError extends PonosError {
   }
 }
 
+/**
+ * What was asked for is done, but fewer replicas than wanted had it in time: a failover may undo it. The same with the
+ * same `id` may be sent again.
+ */
+export class NotReplicatedError extends PonosError {
+  readonly kind = 'environment';
+  /** Of the request; also one that was made up for it. */
+  readonly id: string;
+  /** Replicas that had it in time. */
+  readonly replicas: number;
+  constructor(what: string, id: string, replicas: number, wanted: number, details?: ErrorDetails) {
+    super('NOT_REPLICATED', `${what} is done, but ${replicas} of ${wanted} replicas had it in time`, details);
+    this.id = id;
+    this.replicas = replicas;
+  }
+}
+
 /** Authentication, authorisation or TLS verification failed. */
 export class RedisDeniedError extends PonosError {
   readonly kind = 'environment';

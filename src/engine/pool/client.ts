@@ -16,7 +16,10 @@ import {
 } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { type OptionInput, resolveOptions } from '../core/options.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { Durability, Replicated } from '../redis/durable.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { type DurabilityOption, requireReplicas, resolveDurability } from './durability.ts';
 import { type JobKeyForm, jobKeyForm } from './job-key.ts';
 import { clientOptions, type DispatchSettings, dispatchOptions, type PoolClientOptions } from './options.ts';
 import { type Outcome, Outcomes } from './outcomes.ts';
@@ -32,6 +35,8 @@ export interface DispatchOptions extends OptionInput<typeof dispatchOptions> {
   /** The same id gets the same answer for as long as outcomes are kept; another payload or key is a conflict. */
   id?: string | undefined;
   wait?: WaitLevel | undefined;
+  /** Replicas it must reach; what is left out is as the client has it. */
+  durability?: DurabilityOption | undefined;
 }
 
 export interface DispatchResult {
@@ -50,6 +55,12 @@ export interface StopOptions {
   /** Resolve when the job has stopped instead of when the request is recorded. */
   wait?: boolean | undefined;
   timeoutMs?: number | undefined;
+  durability?: DurabilityOption | undefined;
+}
+
+export interface NotifyOptions {
+  id?: string | undefined;
+  durability?: DurabilityOption | undefined;
 }
 
 export interface StopResult {
@@ -87,12 +98,14 @@ export class PoolClient {
   readonly id: string;
   readonly #outcomes: Outcomes;
   readonly #maxPayloadBytes: number;
+  readonly #durability: Durability;
   #closed: Promise<void> | undefined;
 
-  protected constructor(view: PoolView, id: string, maxPayloadBytes: number) {
+  protected constructor(view: PoolView, id: string, maxPayloadBytes: number, durability: Durability) {
     this.view = view;
     this.id = id;
     this.#maxPayloadBytes = maxPayloadBytes;
+    this.#durability = durability;
     const onError = (error: unknown) => this.events.emit('error', error);
     this.#outcomes = new Outcomes(view.link, id, onError);
     view.events.on('error', onError);
@@ -104,10 +117,11 @@ export class PoolClient {
    * ConflictError LEASE_MISMATCH; OptionError, ArgumentError, RedisUnavailableError, RedisDeniedError.
    */
   static async open(link: RedisLink, pool: string, options: PoolClientOptions = {}): Promise<PoolClient> {
-    const { lease, ...rest } = options;
+    const { lease, durability, ...rest } = options;
     const settings = resolveOptions('PoolClient', clientOptions, rest);
+    const safety = resolveDurability(durability);
     const view = await PoolView.open(link, pool, { ...settings, lease, limit: rest.limit });
-    return new PoolClient(view, newId(), settings.maxPayloadBytes);
+    return new PoolClient(view, newId(), settings.maxPayloadBytes, safety);
   }
 
   get pool(): string {
@@ -118,18 +132,21 @@ export class PoolClient {
    * Starts a job under `key`. One round trip; never fails for lack of workers: the job waits for one of its group.
    * @throws ExistsError when the key has a job; FullError POOL_FULL; ConflictError when the id was used for something
    * else, or JOB_STOPPED when the job awaited was stopped; HandlerError when it ended dead; TimeoutError (the job stands);
-   * TooLargeError; RedisUnavailableError, with `uncertain` the job may be there: send it again with the same id.
+   * NotReplicatedError (the job stands, on too few replicas); TooLargeError; RedisUnavailableError, with `uncertain` the job may be there: send it again with the same id.
    */
   async dispatch(key: string, payload: Bytes = '', options: DispatchOptions = {}): Promise<DispatchResult> {
     this.#open();
-    const { id: givenId, wait = 'accepted', ...rest } = options;
+    const { id: givenId, wait = 'accepted', durability: wanted, ...rest } = options;
+    const durability = resolveDurability(wanted, this.#durability);
     const settings = resolveOptions('dispatch', dispatchOptions, rest);
     const form = jobKeyForm(key);
     this.#checkPayload(payload);
     const id = givenId === undefined ? newId() : checkId(givenId);
-    const request = this.#request(id, form, key, payload, givenId !== undefined, wait, settings);
+    // The id of one that reached too few replicas is told, and may come again.
+    const mayRepeat = givenId !== undefined || durability.replicas > 0;
+    const request = this.#request(id, form, key, payload, mayRepeat, wait, settings);
     if (wait === 'accepted') {
-      const { status, worker, token } = await this.#send(key, request);
+      const { status, worker, token } = await this.#send(key, request, durability);
       return status === 'ASSIGNED' || status === 'ENDED'
         ? { id, key, status: wait, worker, token }
         : { id, key, status: wait };
@@ -142,7 +159,7 @@ export class PoolClient {
     // It may settle before the reply to the dispatch is here.
     outcome.catch(() => {});
     try {
-      await this.#send(key, request);
+      await this.#send(key, request, durability);
       if (givenId !== undefined) await this.#outcomes.check(id);
     } catch (error) {
       this.#outcomes.cancel(id);
@@ -159,16 +176,23 @@ export class PoolClient {
   async stop(key: string, options: StopOptions = {}): Promise<StopResult> {
     this.#open();
     const { id: givenId, wait = false, timeoutMs = dispatchOptions.timeoutMs.default } = options;
+    const durability = resolveDurability(options.durability, this.#durability);
     const id = givenId === undefined ? newId() : checkId(givenId);
     const { bytes } = jobKeyForm(key);
     const { shard } = this.view;
-    if (!wait) return stopResult(key, await this.#again(() => shard.stop(id, bytes, '')));
+    const request = async (replyTo: string) => {
+      const { result, replicas } = await this.#change(durability, to => shard.stop(id, bytes, replyTo, to));
+      const stopped = stopResult(key, result);
+      requireReplicas(`the stop of job "${key}"`, id, replicas, durability);
+      return stopped;
+    };
+    if (!wait) return request('');
     await this.#outcomes.listen(shard);
     const what = `job "${key}" to stop`;
     const outcome = this.#outcomes.wait({ id, key: bytes, shard, until: 'ended', timeoutMs, what });
     outcome.catch(() => {});
     try {
-      const result = stopResult(key, await this.#again(() => shard.stop(id, bytes, this.#outcomes.node)));
+      const result = await request(this.#outcomes.node);
       if (result.status === 'stopped') this.#outcomes.cancel(id);
       else await outcome;
       return { ...result, status: 'stopped' };
@@ -182,12 +206,15 @@ export class PoolClient {
    * Sends bytes to the handler of a job. In order per job; delivered at least once while the job exists.
    * @throws NotFoundError when the key has no job; FullError NOTES_FULL; TooLargeError; RedisUnavailableError.
    */
-  async notify(key: string, payload: Bytes, options: { id?: string | undefined } = {}): Promise<void> {
+  async notify(key: string, payload: Bytes, options: NotifyOptions = {}): Promise<void> {
     this.#open();
     const { bytes } = jobKeyForm(key);
     this.#checkPayload(payload);
     const id = options.id === undefined ? newId() : checkId(options.id);
-    const reply = await this.#again(() => this.view.shard.notify(id, bytes, payload));
+    const durability = resolveDurability(options.durability, this.#durability);
+    const { result: reply, replicas } = await this.#change(durability, to =>
+      this.view.shard.notify(id, bytes, payload, to),
+    );
     if (reply.status === 'ABSENT') throw new NotFoundError('job', key);
     if (reply.status === 'FULL') {
       throw new FullError(
@@ -195,6 +222,7 @@ export class PoolClient {
         `job "${key}" has ${reply.count} notifications waiting, the most is ${MAX_NOTES}`,
       );
     }
+    requireReplicas(`the notification of job "${key}"`, id, replicas, durability);
   }
 
   /** Where the job of a key is, or where it would go. */
@@ -248,7 +276,7 @@ export class PoolClient {
     form: JobKeyForm,
     key: string,
     payload: Bytes,
-    idGiven: boolean,
+    mayRepeat: boolean,
     wait: WaitLevel,
     settings: DispatchSettings,
   ): DispatchRequest {
@@ -262,14 +290,14 @@ export class PoolClient {
       payload,
       group,
       // An id of ours is never used for anything else.
-      digest: idGiven ? hash('sha1', payload) : '',
-      rememberMs: idGiven ? retentionMs : undefined,
+      digest: mayRepeat ? hash('sha1', payload) : '',
+      rememberMs: mayRepeat ? retentionMs : undefined,
       delayMs,
       attempts,
       backoffMs: firstMs,
       backoffMaxMs,
       replyTo: wait === 'accepted' ? '' : this.#outcomes.node,
-      keepMs: idGiven || wait === 'completed' ? retentionMs : undefined,
+      keepMs: mayRepeat || wait === 'completed' ? retentionMs : undefined,
       worker: seat?.id ?? '',
       epoch: membership.epoch,
       capacity: seat?.capacity ?? 0,
@@ -279,11 +307,12 @@ export class PoolClient {
   async #send(
     key: string,
     request: DispatchRequest,
+    durability: Durability,
   ): Promise<
     | { status: 'ASSIGNED' | 'ENDED'; worker: string; token: number }
     | { status: 'PENDING'; worker?: never; token?: never }
   > {
-    const reply = await this.#again(() => this.view.shard.dispatch(request));
+    const { result: reply, replicas } = await this.#change(durability, to => this.view.shard.dispatch(request, to));
     switch (reply.status) {
       case 'EXISTS':
         throw new ExistsError('job', key);
@@ -301,6 +330,7 @@ export class PoolClient {
       // Not taken at its own epoch: full, as far as is known, until the next look.
       if (seat) seat.owned = reply.status === 'PENDING' ? seat.capacity : seat.owned + 1;
     }
+    requireReplicas(`the dispatch of job "${key}"`, request.id, replicas, durability);
     return reply;
   }
 
@@ -310,6 +340,13 @@ export class PoolClient {
     if (kind === 'stopped') throw new ConflictError(`job "${key}" was stopped`, { code: 'JOB_STOPPED' });
     if (status === 'started') return { id, key, status, worker, token };
     return { id, key, status, worker, token, result: body };
+  }
+
+  /** Sends a request that may be repeated; when replicas matter, over the connection that counts them. */
+  #change<T>(durability: Durability, send: (connection?: Connection) => Promise<T>): Promise<Replicated<T>> {
+    const { link, shard } = this.view;
+    if (durability.replicas > 0) return this.#again(() => link.durable.run(shard.slotKey, send, durability));
+    return this.#again(async () => ({ result: await send(), replicas: 0 }));
   }
 
   /** Sends again what may have been lost with its reply: the id makes that harmless. */

@@ -6,6 +6,7 @@ import { type OptionInput, resolveOptions } from '../core/options.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { PoolClient } from './client.ts';
+import { resolveDurability } from './durability.ts';
 import type { JobHandler } from './handler.ts';
 import { clientOptions, type NodeSettings, nodeOptions, type PoolNodeOptions, workerOptions } from './options.ts';
 import { PoolView } from './pool-view.ts';
@@ -29,7 +30,7 @@ export class PoolNode extends PoolClient {
   #ending = false;
 
   private constructor(view: PoolView, id: string, settings: NodeSettings, lease: Connection, options: PoolNodeOptions) {
-    super(view, id, settings.maxPayloadBytes);
+    super(view, id, settings.maxPayloadBytes, resolveDurability(options.durability));
     this.#settings = settings;
     this.#leaseConnection = lease;
     const { host = hostname(), version = '' } = options;
@@ -47,8 +48,9 @@ export class PoolNode extends PoolClient {
    * terms; OptionError, ArgumentError, RedisUnavailableError, RedisDeniedError.
    */
   static async join(link: RedisLink, pool: string, options: PoolNodeOptions = {}): Promise<PoolNode> {
-    const { lease, host: _host, version: _version, ...rest } = options;
+    const { lease, host: _host, version: _version, durability, ...rest } = options;
     const settings = resolveOptions('PoolNode', nodeOptions, rest);
+    resolveDurability(durability);
     const view = await PoolView.open(link, pool, {
       ...settings,
       lease,

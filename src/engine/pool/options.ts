@@ -1,5 +1,6 @@
 import { OptionError } from '../core/errors.ts';
 import type { OptionInput, OptionTable, OptionValues } from '../core/options.ts';
+import type { DurabilityOption } from './durability.ts';
 
 /**
  * The times of a lease. One set for all workers of a pool, kept with it. A worker stops itself `marginMs` before the end
@@ -160,11 +161,15 @@ export const dispatchOptions = {
 export interface PoolClientOptions extends OptionInput<typeof clientOptions> {
   /** Terms of the lease when the pool is made; default `default`. */
   lease?: LeaseOption | undefined;
+  /** What dispatches, stops and notifications wait for unless they say otherwise; default no replica. */
+  durability?: DurabilityOption | undefined;
 }
 
 export interface PoolNodeOptions extends OptionInput<typeof nodeOptions> {
   /** Terms of the lease. Left out, the pool's own hold, or `default` for a new pool. */
   lease?: LeaseOption | undefined;
+  /** What dispatches, stops and notifications wait for unless they say otherwise; default no replica. */
+  durability?: DurabilityOption | undefined;
   /** Host name shown to people. */
   host?: string | undefined;
   /** Version of the program shown to people. */

@@ -121,6 +121,11 @@ export class Shard {
     return this.#generation;
   }
 
+  /** A key of it: who wants to know where the shard is asks for the place of this. */
+  get slotKey(): string {
+    return this.#keys.config;
+  }
+
   get channels() {
     const { events, mailbox, replies } = this.#keys;
     return { events, mailbox, replies };
@@ -152,7 +157,8 @@ export class Shard {
     return this.#run(scripts.membersScript, keys, { worker, known_epoch: knownEpoch });
   }
 
-  dispatch(request: DispatchRequest) {
+  /** `connection`: another than the link's own. */
+  dispatch(request: DispatchRequest, connection?: Connection) {
     const { id, key, payload, group, worker } = request;
     const fixed = this.#fixed;
     const keys = {
@@ -166,7 +172,7 @@ export class Shard {
       record: this.#keys.dispatch(id),
       ledger: fixed.ledger,
     };
-    return this.#run(scripts.dispatchScript, keys, {
+    const args = {
       id,
       key,
       payload,
@@ -184,7 +190,8 @@ export class Shard {
       capacity: request.capacity,
       mailbox_prefix: this.#keys.mailboxPrefix,
       events: this.#keys.events,
-    });
+    };
+    return this.#run(scripts.dispatchScript, keys, args, connection);
   }
 
   due(group: string, offset: number, count: number) {
@@ -268,32 +275,34 @@ export class Shard {
     return this.#run(scripts.regroupScript, this.#fixed, { items, events, mailbox_prefix: mailboxPrefix });
   }
 
-  stop(id: string, key: KeyBytes, replyTo: string) {
+  stop(id: string, key: KeyBytes, replyTo: string, connection?: Connection) {
     const keys = { ...this.#fixed, record: this.#keys.dispatch(id) };
-    return this.#run(scripts.stopScript, keys, {
+    const args = {
       id,
       key,
       reply_to: replyTo,
       retention_ms: REQUEST_RETENTION_MS,
       mailbox_prefix: this.#keys.mailboxPrefix,
       replies_prefix: this.#keys.repliesPrefix,
-    });
+    };
+    return this.#run(scripts.stopScript, keys, args, connection);
   }
 
-  notify(id: string, key: KeyBytes, payload: Argument) {
+  notify(id: string, key: KeyBytes, payload: Argument, connection?: Connection) {
     const keys = {
       ...this.#fixed,
       job: this.#keys.job(key),
       notes: this.#keys.notes(key),
       record: this.#keys.dispatch(id),
     };
-    return this.#run(scripts.notifyScript, keys, {
+    const args = {
       key,
       payload,
       most: MAX_NOTES,
       retention_ms: REQUEST_RETENTION_MS,
       mailbox_prefix: this.#keys.mailboxPrefix,
-    });
+    };
+    return this.#run(scripts.notifyScript, keys, args, connection);
   }
 
   /** Drops the first `handled` notifications and gives the next ones. */

@@ -1,7 +1,8 @@
 -- dispatch
 -- Admits a job, once: the same id gets the same answer. When the worker named is alive at the epoch the caller knows and
 -- below its capacity, the job is assigned in the same step and the worker may start on the hint, because only itself, or
--- the reaper after its lease, can end an assignment. Otherwise the job waits for a worker of its group.
+-- the reaper after its lease, can end an assignment. Otherwise the job waits for a worker of its group. An answer to a
+-- repetition writes too: whoever waits for replicas after it then waits for those that have the job.
 -- INCLUDE time require_types shard ledger mail
 -- KEYS config members member_info groups pending own job record ledger
 -- ARGV generation id key payload group digest remember_ms delay_ms attempts backoff_ms backoff_max_ms reply_to keep_ms worker epoch capacity mailbox_prefix events
@@ -18,9 +19,13 @@ local known = read('hash', 'HMGET', record, 'key', 'digest', 'outcome', 'worker'
 local present = read('hash', 'HMGET', job, 'state', 'dispatch', 'digest', 'worker', 'token')
 if wrong then return wrong end
 if known[1] and (known[1] ~= key or known[2] ~= digest) then return {'CONFLICT'} end
-if known[3] then return {'ENDED', shard.epoch, known[3], known[4] or '', known[5] or '0'} end
+if known[3] then
+  save()
+  return {'ENDED', shard.epoch, known[3], known[4] or '', known[5] or '0'}
+end
 if present[1] and present[2] == id then
   if (present[3] or '') ~= digest then return {'CONFLICT'} end
+  save()
   if present[1] == 'pending' then return {'PENDING', shard.epoch} end
   return {'ASSIGNED', shard.epoch, present[4], present[5]}
 end

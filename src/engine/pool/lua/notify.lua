@@ -14,7 +14,11 @@ local found = read('hash', 'HMGET', job, 'state', 'worker', 'token')
 local count = read('list', 'LLEN', notes)
 read('hash', 'HLEN', member_info)
 if wrong then return wrong end
-if known then return {'NOTED'} end
+if known then
+  -- For whoever waits for replicas after it.
+  save()
+  return {'NOTED'}
+end
 if not found[1] then return {'ABSENT'} end
 if count >= tonumber(most) then return {'FULL', count} end
 redis.call('RPUSH', notes, payload)

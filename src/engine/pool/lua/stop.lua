@@ -1,6 +1,6 @@
 -- stop
 -- Ends a job that waits; asks the owner of one that does not, durably: the request survives the owner's crash. The same
--- id gets the same answer, also when the job is gone by then.
+-- id gets the same answer, also when the job is gone by then; it writes too, for whoever waits for replicas after it.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger mail job end
 -- KEYS config member_info ledger record job_prefix notes_prefix record_prefix pending_prefix
@@ -16,6 +16,7 @@ local job = job_of(key, shard.now)
 read('hash', 'HLEN', member_info)
 if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
 if wrong then return wrong end
+if known[1] then save() end
 if known[1] == 'stopped' then return {'STOPPED'} end
 if known[1] == 'stopping' then return {'STOPPING', known[2]} end
 if not job then return {'ABSENT'} end
