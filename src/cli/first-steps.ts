@@ -16,6 +16,7 @@ Try it
 Look at it
   ponos dashboard                              everything, live
   ponos job list                               or worker, pool, stream, sink, map
+  ponos doctor                                 what is wrong, and what to do about it
 
   ponos help                                   all commands
   ponos map --help                             those about maps

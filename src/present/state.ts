@@ -16,6 +16,8 @@ const TONES: Record<string, Tone> = {
   STALE: 'warn',
   DEGRADED: 'warn',
   DEAD: 'bad',
+  WARNING: 'warn',
+  CRITICAL: 'bad',
   'NO WORKERS': 'bad',
   IDLE: 'muted',
   STOPPED: 'muted',

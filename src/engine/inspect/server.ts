@@ -6,7 +6,7 @@ export async function inspectServer(link: RedisLink): Promise<ServerSnapshot> {
   const sentAtMs = link.clock.monotonicMs();
   await link.commands.call('PING');
   const roundTripMs = link.clock.monotonicMs() - sentAtMs;
-  const facts = parseInfo(String(await link.commands.call('INFO')));
+  const facts = await readInfo(link);
   const number = (name: string) => Number(facts.get(name) ?? 0);
   return {
     address: link.address,
@@ -24,7 +24,9 @@ export async function inspectServer(link: RedisLink): Promise<ServerSnapshot> {
   };
 }
 
-function parseInfo(info: string): Map<string, string> {
+/** What INFO says, by name. */
+export async function readInfo(link: RedisLink): Promise<Map<string, string>> {
+  const info = String(await link.commands.call('INFO'));
   const facts = new Map<string, string>();
   for (const line of info.split(/\r?\n/)) {
     const colon = line.indexOf(':');
