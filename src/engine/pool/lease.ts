@@ -70,13 +70,15 @@ export class Lease implements WorkerLease {
     return this.events.on('lost', listener);
   }
 
-  /** The worker was registered by a request sent at `sentMs`. */
-  begin(sentMs: number): void {
-    this.#held = true;
+  /** The worker was registered by a request sent at `sentMs`. False when the reply came so late that nothing is left. */
+  begin(sentMs: number): boolean {
     this.#extend(sentMs);
+    this.#held = this.#leaseClock.nowMs() < this.#deadlineMs;
+    if (!this.#held) return false;
     this.#armRenewal(sentMs);
     this.#armDeadline();
     this.events.emit('renewed', undefined);
+    return true;
   }
 
   /** Gives the lease up, as at the deadline. */

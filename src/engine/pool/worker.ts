@@ -203,7 +203,7 @@ export class Worker {
       message: message => this.#recorded.receive(message),
       ready: () => this.#reconcile.poke(),
     });
-    await this.#register();
+    while (this.#state === 'opening') await this.#register();
     this.#reconcile.start();
     this.#reconcile.poke();
   }
@@ -222,9 +222,10 @@ export class Worker {
     this.#incarnation = incarnation;
     this.#recorded.restart(reply.mail);
     membership.heard(reply.epoch);
+    // A reply that took longer than the lease is no right to anything: the caller tries again.
+    if (!this.#lease.begin(sentMs)) return;
     if (this.#state !== 'leaving') this.#state = 'member';
-    this.#lease.begin(sentMs);
-    if (this.#lease.check()) this.events.emit('registered', { incarnation });
+    this.events.emit('registered', { incarnation });
   }
 
   /** One comparison of what runs here with what Redis says; never twice at once. */
@@ -279,7 +280,6 @@ export class Worker {
         const keys = [...this.#table.runs()].filter(run => !run.over).map(run => run.key);
         if (keys.length > 0) this.events.emit('zombies', { keys });
       });
-      // A registration whose reply took longer than the lease is over when it comes: then once more.
       for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
         try {
           await this.#register();

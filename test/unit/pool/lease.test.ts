@@ -33,6 +33,18 @@ describe('a lease', () => {
     expect(clock.timerCount).toBe(0);
   });
 
+  it('does not begin when the answer to the registration took longer than the lease', async () => {
+    const { clock, lease, lost } = makeLease(async () => true);
+    const sentMs = lease.nowMs();
+    await clock.advance(HELD_MS);
+    expect(lease.begin(sentMs)).toBe(false);
+    expect(lease.owned).toBe(false);
+    await clock.advance(HELD_MS);
+    // Nothing was held, so nothing is lost.
+    expect(lost).toEqual([]);
+    expect(clock.timerCount).toBe(0);
+  });
+
   it('ends by its own clock before Redis ends it, when no renewal succeeds', async () => {
     const { clock, lease, lost } = makeLease(() => Promise.reject(new Error('no Redis')));
     lease.begin(lease.nowMs());
