@@ -262,8 +262,11 @@ export class Worker {
   }
 
   #fenced(): void {
-    if (this.#state === 'leaving') this.#abandoned.abort();
-    else this.#state = 'fenced';
+    if (this.#state === 'leaving') {
+      this.#abandoned.abort();
+      // Mostly it has just left, and an answer that says so overtook that of the leave.
+      if (this.#table.size === 0) return;
+    } else this.#state = 'fenced';
     const incarnation = this.#incarnation;
     const fencing = this.#table.fence();
     this.events.emit('fenced', { incarnation, jobCount: this.#table.size });
