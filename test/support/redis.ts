@@ -12,6 +12,8 @@ import { until } from './until.ts';
 export interface RedisServerOptions {
   /** More arguments of redis-server, e.g. `['--requirepass', 'secret']`. */
   args?: string[];
+  /** Added to the environment of the process. */
+  env?: Record<string, string>;
   /** Run as a sentinel with this configuration. */
   sentinel?: string;
   /** How to reach it for the readiness check, when that needs credentials. */
@@ -52,7 +54,7 @@ export class RedisServer {
 
   /** Starts the process (again), on the same port and folder, and waits until it answers. */
   async up(): Promise<void> {
-    const { sentinel, args = [] } = this.#options;
+    const { sentinel, args = [], env = {} } = this.#options;
     const settings = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder];
     // A sentinel keeps its state in its configuration file, and takes no setting of a data server.
     const file = join(this.folder, 'sentinel.conf');
@@ -63,6 +65,7 @@ export class RedisServer {
       [...(sentinel === undefined ? [] : [file]), ...settings, ...role, ...args],
       {
         stdio: 'ignore',
+        env: { ...process.env, ...env },
       },
     );
     this.#process = child;

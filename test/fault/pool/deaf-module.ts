@@ -2,24 +2,18 @@
  * A handler module that keeps its event loop for ever: while it lives it writes a sign of life of each of its jobs, asking
  * nobody. Only force ends it.
  */
-import { openSync, writeSync } from 'node:fs';
 import type { Job } from '../../../src/engine/pool/handler.ts';
-import type { HistoryEvent } from './history.ts';
+import { Journal } from './journal.ts';
 
 const TICK_MS = 20;
 /** The loop is free for so long in each turn, for more jobs to come in. */
 const FREE_MS = 5;
-const { HISTORY, WORKER = '' } = process.env;
-const file = openSync(HISTORY as string, 'a');
+const { HISTORY, WORKER } = process.env;
+const journal = new Journal(HISTORY as string, `${WORKER}/${process.pid}`);
 const jobs: Job[] = [];
 
-function write(what: HistoryEvent['what'], { key, token }: Job): void {
-  const event: HistoryEvent = { atMs: Number(process.hrtime.bigint()) / 1e6, what, worker: WORKER, key, token };
-  writeSync(file, `${JSON.stringify({ ...event, pid: process.pid })}\n`);
-}
-
 export function start(job: Job): void {
-  write('start', job);
+  journal.write('start', { jobs: [[job.key, job.token]] });
   jobs.push(job);
   if (String(job.payload) === 'block') for (;;) beat();
   if (jobs.length === 1) setInterval(beat, FREE_MS);
@@ -27,7 +21,7 @@ export function start(job: Job): void {
 
 function beat(): void {
   const endMs = performance.now() + TICK_MS;
-  for (const job of jobs) write('tick', job);
+  journal.write('tick', { jobs: jobs.map(job => [job.key, job.token]) });
   while (performance.now() < endMs);
 }
 

@@ -1,66 +1,78 @@
-/** Worker processes on a Redis, with their histories in a folder that is kept when the test fails. */
+/** The processes of a fault test, with their histories in a folder that is kept when the test fails. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { newId } from '../../../src/engine/core/ids.ts';
-import { History } from './history.ts';
+import type { LeaseOption } from '../../../src/engine/pool/options.ts';
+import type { DispatcherOptions } from './dispatcher-process.ts';
 import type { WorkerProcessOptions } from './worker-process.ts';
 
-const PROGRAM = join(import.meta.dirname, 'worker-process.ts');
 const FOLDER = join(import.meta.dirname, '..', '..', '..', '.test-history');
 
-export interface WorkerProcess {
+export interface FleetOptions {
+  url: string;
+  prefix: string;
+  pool: string;
+  lease: LeaseOption;
+}
+
+export interface FleetProcess {
   name: string;
   process: ChildProcess;
-  pid: number;
   /** Resolves with the exit code, or null after a signal. */
   exited: Promise<number | null>;
 }
 
 export class Fleet {
   readonly folder = join(FOLDER, `pool-${newId()}`);
-  readonly #options: Omit<WorkerProcessOptions, 'name' | 'history'>;
-  readonly #workers: WorkerProcess[] = [];
-  #startCount = 0;
+  readonly #options: FleetOptions;
+  readonly #processes: FleetProcess[] = [];
+  #workerCount = 0;
+  #dispatcherCount = 0;
 
-  constructor(options: Omit<WorkerProcessOptions, 'name' | 'history'>) {
+  constructor(options: FleetOptions) {
     this.#options = options;
     mkdirSync(this.folder, { recursive: true });
   }
 
   /** Resolves when the worker is a member. */
-  async start(more: Partial<WorkerProcessOptions> = {}): Promise<WorkerProcess> {
-    const name = `w${this.#startCount++}`;
-    const options = { ...this.#options, ...more, name, history: this.#file(name) };
-    const child = spawn(process.execPath, [PROGRAM, JSON.stringify(options)], { stdio: ['pipe', 'pipe', 'pipe'] });
-    const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
-    let said = '';
-    child.stderr?.on('data', bytes => {
-      said += String(bytes);
-    });
-    await new Promise<void>((resolve, reject) => {
-      child.stdout?.once('data', () => resolve());
-      exited.then(code => reject(new Error(`worker ${name} ended with ${code}: ${said}`))).catch(reject);
-    });
-    const worker = { name, process: child, pid: child.pid as number, exited };
-    this.#workers.push(worker);
-    return worker;
+  startWorker(
+    options: Partial<WorkerProcessOptions> & Pick<WorkerProcessOptions, 'tickMs' | 'settleMs'>,
+  ): Promise<FleetProcess> {
+    return this.#start('worker-process.ts', `w${this.#workerCount++}`, options);
   }
 
-  history(): History {
-    return new History(this.#workers.map(({ name }) => this.#file(name)));
+  /** Resolves when its first jobs are accepted. */
+  startDispatcher(options: Partial<DispatcherOptions> = {}): Promise<FleetProcess> {
+    const idle = { jobCount: 0, jobsPerSecond: 0, notesPerSecond: 0 };
+    return this.#start('dispatcher-process.ts', `d${this.#dispatcherCount++}`, { ...idle, ...options });
   }
 
   /** Ends every process by force. */
   async stop(): Promise<void> {
-    for (const { process: child } of this.#workers) {
+    for (const { process: child } of this.#processes) {
       child.kill('SIGCONT');
       child.kill('SIGKILL');
     }
-    await Promise.all(this.#workers.map(({ exited }) => exited));
+    await Promise.all(this.#processes.map(({ exited }) => exited));
   }
 
-  #file(name: string): string {
-    return join(this.folder, `${name}.jsonl`);
+  async #start(program: string, name: string, more: object): Promise<FleetProcess> {
+    const options = { ...this.#options, name, history: join(this.folder, `${name}.jsonl`), ...more };
+    const child = spawn(process.execPath, [join(import.meta.dirname, program), JSON.stringify(options)], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    child.stdin.on('error', () => {});
+    const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
+    this.#processes.push({ name, process: child, exited });
+    let said = '';
+    child.stderr.on('data', bytes => {
+      said += String(bytes);
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.stdout.once('data', () => resolve());
+      exited.then(code => reject(new Error(`${name} ended with ${code}: ${said}`))).catch(reject);
+    });
+    return { name, process: child, exited };
   }
 }

@@ -1,89 +1,100 @@
-/**
- * What the processes of a fault test wrote, and what it must show. All times are of one clock, the machine's monotonic one.
- */
-import { readFileSync } from 'node:fs';
+/** Reads what the processes of a fault test wrote, while they write, and answers what the test waits for. */
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { type JournalEvent, nowMs } from './journal.ts';
 
-export interface HistoryEvent {
-  atMs: number;
-  what: 'ready' | 'start' | 'tick' | 'refused' | 'stop' | 'fenced' | 'registered' | 'left' | 'zombie';
-  worker: string;
-  key: string | null;
-  token: number | null;
-}
+/** Children of `--exec` jobs know the wall clock only. */
+type Line = JournalEvent & { wallNs?: number };
 
-/** Signs of life of one job under one token. */
-interface Life {
-  key: string;
-  token: number;
-  worker: string;
-  atMs: number;
-}
-
-export function nowMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
+const CHUNK_BYTES = 1 << 20;
 
 export class History {
-  readonly events: HistoryEvent[];
+  readonly events: JournalEvent[] = [];
+  /** Last sign of life of each key. */
+  readonly #aliveMs = new Map<string, { atMs: number; who: string }>();
+  readonly #accepted = new Set<string>();
+  readonly #files = new Map<string, { offset: number; rest: string }>();
+  readonly #folder: string;
+  readonly #wallOffsetMs = Date.now() - nowMs();
 
-  constructor(files: string[]) {
-    this.events = files
-      .flatMap(file => readFileSync(file, 'utf8').split('\n'))
-      .filter(line => line.endsWith('}'))
-      .map(line => JSON.parse(line) as HistoryEvent)
-      .sort((a, b) => a.atMs - b.atMs);
+  constructor(folder: string) {
+    this.#folder = folder;
   }
 
-  /** Starts and owned ticks, per key, in order of time. */
-  lives(): Map<string, Life[]> {
-    const lives = new Map<string, Life[]>();
-    for (const { what, key, token, worker, atMs } of this.events) {
-      if ((what !== 'start' && what !== 'tick') || key === null || token === null) continue;
-      const of = lives.get(key) ?? [];
-      lives.set(key, of);
-      of.push({ key, token, worker, atMs });
-    }
-    return lives;
+  /** Takes in what was written since. */
+  read(): this {
+    for (const name of readdirSync(this.#folder)) if (name.endsWith('.jsonl')) this.#readFile(join(this.#folder, name));
+    return this;
   }
 
-  /** A sign of life of an older token after one of a newer: two owners at once, or a token that went back. */
-  overlaps(): string[] {
-    return [...this.lives().values()].flatMap(overlapsOf);
+  get accepted(): ReadonlySet<string> {
+    return this.#accepted;
   }
 
-  /** The longest time any of the keys was silent between two moments. */
-  longestGapMs(fromMs: number, toMs: number): { key: string; ms: number } {
-    let worst = { key: '', ms: 0 };
-    for (const [key, life] of this.lives()) {
-      const times = [...life.map(({ atMs }) => atMs).filter(atMs => atMs > fromMs && atMs < toMs), toMs];
-      let last = fromMs;
-      for (const atMs of times) {
-        if (atMs - last > worst.ms) worst = { key, ms: atMs - last };
-        last = atMs;
+  /** Keys that were accepted and have not shown themselves since. */
+  silentSince(fromMs: number): string[] {
+    return [...this.#accepted].filter(key => (this.#aliveMs.get(key)?.atMs ?? 0) <= fromMs);
+  }
+
+  /** Who showed a sign of life of each key last. */
+  owners(): Map<string, string> {
+    return new Map([...this.#aliveMs].map(([key, { who }]) => [key, who]));
+  }
+
+  keysOf(who: string): string[] {
+    return [...this.#aliveMs].filter(([, last]) => workerOf(last.who) === who).map(([key]) => key);
+  }
+
+  /** Every process that a worker had for its jobs. */
+  processes(who?: string): number[] {
+    const all = new Set(this.events.map(event => event.who));
+    return [...all].filter(one => who === undefined || workerOf(one) === who).flatMap(one => processOf(one) ?? []);
+  }
+
+  find(what: JournalEvent['what'], options: { who?: string; key?: string; fromMs?: number } = {}): JournalEvent[] {
+    const { who, key, fromMs = 0 } = options;
+    return this.events.filter(
+      event =>
+        event.what === what &&
+        event.atMs >= fromMs &&
+        (who === undefined || workerOf(event.who) === who) &&
+        (key === undefined || event.jobs?.some(([of]) => of === key)),
+    );
+  }
+
+  #readFile(path: string): void {
+    const state = this.#files.get(path) ?? { offset: 0, rest: '' };
+    this.#files.set(path, state);
+    const file = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(CHUNK_BYTES);
+      for (let size = -1; size !== 0; ) {
+        size = readSync(file, bytes, 0, CHUNK_BYTES, state.offset);
+        state.offset += size;
+        const lines = (state.rest + bytes.toString('latin1', 0, size)).split('\n');
+        state.rest = lines.pop() ?? '';
+        for (const line of lines) this.#take(JSON.parse(line) as Line);
       }
+    } finally {
+      closeSync(file);
     }
-    return worst;
   }
 
-  /** Keys with a sign of life after a moment. */
-  aliveAfter(fromMs: number): Set<string> {
-    return new Set([...this.lives()].filter(([, life]) => life.some(({ atMs }) => atMs > fromMs)).map(([key]) => key));
-  }
-
-  count(what: HistoryEvent['what'], fromMs = 0): number {
-    return this.events.filter(event => event.what === what && event.atMs > fromMs).length;
+  #take({ wallNs, ...event }: Line): void {
+    if (wallNs !== undefined) event.atMs = wallNs / 1e6 - this.#wallOffsetMs;
+    this.events.push(event);
+    const { what, who, atMs, jobs = [] } = event;
+    if (what === 'accepted') for (const [key] of jobs) this.#accepted.add(key);
+    if (what !== 'start' && what !== 'tick') return;
+    for (const [key] of jobs) if ((this.#aliveMs.get(key)?.atMs ?? 0) < atMs) this.#aliveMs.set(key, { atMs, who });
   }
 }
 
-export function overlapsOf(life: readonly Life[]): string[] {
-  const found: string[] = [];
-  let newest: Life | undefined;
-  for (const sign of life) {
-    if (newest && sign.token < newest.token) {
-      found.push(
-        `${sign.key}: ${sign.worker} alive with token ${sign.token} ${(sign.atMs - newest.atMs).toFixed(1)} ms after ${newest.worker} with ${newest.token}`,
-      );
-    } else newest = sign;
-  }
-  return found;
+/** Processes that a worker has for its jobs write as `<worker>/<process id>`. */
+export function workerOf(who: string): string {
+  return who.split('/')[0] as string;
+}
+
+function processOf(who: string): number | undefined {
+  return Number(who.split('/')[1]) || undefined;
 }

@@ -1,18 +1,21 @@
 /**
  * A worker in a process of its own, for tests that kill, stop or cut it off. Its jobs tick: at each tick they ask whether
- * they are owned and write one line to the history. Lines are written at once, so nothing is lost with the process.
+ * they are owned, and the worker writes who said yes.
  *
  * Argument: a JSON of WorkerProcessOptions. Writes `ready` to standard output when it is a member; SIGTERM drains.
+ * A notification `block=<ms>` holds its event loop; any other is written down. A job whose payload is a number keeps the
+ * event loop for so many ms, asking before each sign of life, and never stops.
  */
-import { openSync, writeSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '../../../src/engine/core/clock.ts';
 import { createExecHandler } from '../../../src/engine/pool/exec/handler.ts';
-import type { Job, JobHandler } from '../../../src/engine/pool/handler.ts';
+import type { Job, JobHandler, ServiceHandler, StopReason } from '../../../src/engine/pool/handler.ts';
 import { createIsolatedHandler } from '../../../src/engine/pool/isolate/handler.ts';
 import { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { LeaseOption } from '../../../src/engine/pool/options.ts';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
 import '../../support/end-with-parent.ts';
-import type { HistoryEvent } from './history.ts';
+import { type Held, Journal, nowMs } from './journal.ts';
 
 export interface WorkerProcessOptions {
   url: string;
@@ -22,94 +25,101 @@ export interface WorkerProcessOptions {
   history: string;
   lease: LeaseOption;
   tickMs: number;
+  settleMs: number;
+  /** What its wall clock is ahead of the others'. */
+  wallAheadMs?: number;
+  /** It is ready to join, and waits for this moment. */
+  joinAtMs?: number;
   /** A command for each job instead of ticking. */
-  exec?: string;
+  exec?: string | undefined;
   /** A module for the jobs, in a process of its own; it finds `HISTORY` and `WORKER` in its environment. */
   isolate?: string;
 }
 
 const options = JSON.parse(process.argv[2] as string) as WorkerProcessOptions;
-const file = openSync(options.history, 'a');
+const journal = new Journal(options.history, options.name);
+const held = new Set<Job>();
 
-function write(what: HistoryEvent['what'], job?: Pick<Job, 'key' | 'token'>): void {
-  const event: HistoryEvent = {
-    atMs: Number(process.hrtime.bigint()) / 1e6,
-    what,
-    worker: options.name,
-    key: job?.key ?? null,
-    token: job?.token ?? null,
-  };
-  writeSync(file, `${JSON.stringify(event)}\n`);
+function tick(jobs: Iterable<Job>): void {
+  const atMs = nowMs();
+  const { owned, refused } = ask(jobs);
+  if (owned.length > 0) journal.write('tick', { atMs, jobs: owned });
+  for (const job of refused) held.delete(job);
+  if (refused.length > 0) journal.write('refused', { atMs, jobs: refused.map(job => [job.key, job.token]) });
 }
 
-/** A job whose payload is a number keeps the event loop for so many ms, asking before each sign of life, and never stops. */
 function block(job: Job): void {
-  const endMs = performance.now() + Number(String(job.payload));
-  while (performance.now() < endMs) {
-    const nextMs = performance.now() + options.tickMs;
-    while (performance.now() < nextMs);
-    tick(job);
+  const endMs = nowMs() + Number(String(job.payload));
+  while (nowMs() < endMs) {
+    const nextMs = nowMs() + options.tickMs;
+    while (nowMs() < nextMs);
+    tick([job]);
   }
 }
 
-const timers = new Map<Job, NodeJS.Timeout>();
-
-function tick(job: Job): void {
-  try {
-    job.assertOwned();
-  } catch {
-    write('refused', job);
-    clearInterval(timers.get(job));
-    return;
-  }
-  write('tick', job);
-}
-
-const ticking = {
-  start(job: Job) {
-    write('start', job);
-    if (job.payload.length > 0) {
-      setTimeout(() => block(job), options.tickMs);
-      return;
+function ask(jobs: Iterable<Job>): { owned: Held[]; refused: Job[] } {
+  const owned: Held[] = [];
+  const refused: Job[] = [];
+  for (const job of jobs) {
+    try {
+      job.assertOwned();
+      owned.push([job.key, job.token]);
+    } catch {
+      refused.push(job);
     }
-    timers.set(
-      job,
-      setInterval(() => tick(job), options.tickMs),
-    );
+  }
+  return { owned, refused };
+}
+
+const ticking = setInterval(() => tick(held), options.tickMs);
+
+const handler: ServiceHandler = {
+  start(job: Job) {
+    const atMs = nowMs();
+    const { owned } = ask([job]);
+    journal.write(owned.length > 0 ? 'start' : 'refused', { atMs, jobs: [[job.key, job.token]] });
+    if (job.payload.length > 0) setTimeout(() => block(job), options.tickMs);
+    else held.add(job);
   },
-  async stop(job: Job) {
+  async stop(job: Job, reason: StopReason) {
     if (job.payload.length > 0) await new Promise(() => {});
-    clearInterval(timers.get(job));
-    timers.delete(job);
-    write('stop', job);
+    held.delete(job);
+    journal.write('stop', { jobs: [[job.key, job.token]], detail: reason });
+  },
+  notify(job: Job, payload: Buffer) {
+    const text = payload.toString();
+    journal.write('heard', { jobs: [[job.key, job.token]], detail: text });
+    const blockMs = /^block=(\d+)$/.exec(text)?.[1];
+    if (blockMs) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(blockMs));
   },
 };
 
 async function chooseHandler(): Promise<JobHandler> {
   const { exec, isolate, history, name } = options;
-  if (exec) return createExecHandler({ command: exec, env: process.env, output: 'ignore' });
-  if (!isolate) return ticking;
   const env = { ...process.env, HISTORY: history, WORKER: name };
-  return createIsolatedHandler({ module: isolate, env, output: 'ignore' });
+  if (exec) return createExecHandler({ command: exec, env, output: 'ignore', clock });
+  if (isolate) return createIsolatedHandler({ module: isolate, env, output: 'ignore', clock });
+  return handler;
 }
 
-const link = await RedisLink.connect({ url: options.url, prefix: options.prefix, commandTimeoutMs: 2000 });
+const clock = { ...systemClock, wallMs: () => Date.now() + (options.wallAheadMs ?? 0) };
+const link = await RedisLink.connect({ url: options.url, prefix: options.prefix, commandTimeoutMs: 2000, clock });
 const node = await PoolNode.join(link, options.pool, {
   lease: options.lease,
   reconcileMs: 500,
-  settleMs: 200,
+  settleMs: options.settleMs,
 });
-const worker = await node.addWorker({ handler: await chooseHandler() });
-worker.events.on('fenced', () => write('fenced'));
-worker.events.on('registered', () => write('registered'));
-worker.events.on('zombies', ({ keys }) => {
-  for (const key of keys) write('zombie', { key, token: 0 });
-});
+await pause(Math.max(0, (options.joinAtMs ?? 0) - nowMs()));
+const worker = await node.addWorker({ id: options.name, handler: await chooseHandler() });
+worker.events.on('fenced', () => journal.write('fenced'));
+worker.events.on('registered', () => journal.write('registered'));
+worker.events.on('zombies', ({ keys }) => journal.write('zombie', { jobs: keys.map(key => [key, 0]) }));
 process.once('SIGTERM', async () => {
   await node.drain();
   await node.close();
   await link.close();
-  write('left');
+  clearInterval(ticking);
+  journal.write('left');
 });
-write('ready');
+journal.write('ready');
 process.stdout.write('ready\n');

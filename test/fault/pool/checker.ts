@@ -1,0 +1,161 @@
+/**
+ * Judges a history, after the fact and without asking Ponos.
+ *
+ * A life is a job in the hands of one worker under one token, from its start to its last tick: at each of them the worker
+ * was asked whether it owns the job, and said yes.
+ */
+import type { JournalEvent } from './journal.ts';
+
+export interface Life {
+  key: string;
+  token: number;
+  who: string;
+  firstMs: number;
+  lastMs: number;
+}
+
+export interface Verdict {
+  /** Two lives of one key at once. */
+  overlaps: string[];
+  /** A life that began later under a token that is not higher. */
+  tokensBack: string[];
+  /** Started, and nobody ever dispatched it. */
+  undispatched: string[];
+  /** Accepted, and without a sign of life at the end. */
+  missing: string[];
+  /** Notifications skipped or delivered before their predecessor, and those that never came. */
+  notes: string[];
+  /** The longest any job was silent. */
+  gap: { key: string; ms: number };
+  /** Starts of each key from the fault on, but for the first start of what was dispatched since. */
+  restarts: Map<string, number>;
+}
+
+export interface Span {
+  /** Moment before the fault. */
+  fromMs: number;
+  /** From here on everything should be alive. */
+  restMs: number;
+  toMs: number;
+}
+
+export function judge(events: readonly JournalEvent[], span: Span): Verdict {
+  const ordered = [...events].sort((a, b) => a.atMs - b.atMs);
+  const signs = signsOf(ordered);
+  const accepted = firstOf(ordered, 'accepted');
+  const sent = firstOf(ordered, 'sent');
+  const lives = [...livesOf(ordered).values()];
+  return {
+    overlaps: lives.flatMap(overlapsOf),
+    tokensBack: lives.flatMap(tokensBackOf),
+    undispatched: [...signs.keys()].filter(key => !sent.has(key)),
+    missing: [...accepted.keys()].filter(key => (signs.get(key)?.at(-1) ?? 0) < span.restMs),
+    notes: notesOf(ordered),
+    gap: gapOf(signs, accepted, span),
+    restarts: restartsOf(ordered, sent, span.fromMs),
+  };
+}
+
+export function livesOf(ordered: readonly JournalEvent[]): Map<string, Life[]> {
+  const lives = new Map<string, Life[]>();
+  for (const { what, who, atMs, jobs = [] } of ordered) {
+    if (what !== 'start' && what !== 'tick') continue;
+    for (const [key, token] of jobs) {
+      const of = lives.get(key) ?? [];
+      lives.set(key, of);
+      const life = of.find(one => one.token === token && one.who === who);
+      if (life) life.lastMs = atMs;
+      else of.push({ key, token, who, firstMs: atMs, lastMs: atMs });
+    }
+  }
+  return lives;
+}
+
+export function overlapsOf(lives: readonly Life[]): string[] {
+  return lives.flatMap((life, i) =>
+    lives
+      .slice(i + 1)
+      .filter(other => other.firstMs <= life.lastMs && life.firstMs <= other.lastMs)
+      .map(other => {
+        const ms = Math.min(life.lastMs, other.lastMs) - Math.max(life.firstMs, other.firstMs);
+        return `${life.key}: ${life.who} (token ${life.token}) and ${other.who} (${other.token}) for ${ms.toFixed(1)} ms`;
+      }),
+  );
+}
+
+function tokensBackOf(lives: readonly Life[]): string[] {
+  return lives
+    .slice(1)
+    .filter((life, i) => life.token <= (lives[i] as Life).token)
+    .map(({ key, who, token }) => `${key}: ${who} began under token ${token}, after one that was higher`);
+}
+
+function signsOf(ordered: readonly JournalEvent[]): Map<string, number[]> {
+  const signs = new Map<string, number[]>();
+  for (const { what, atMs, jobs = [] } of ordered) {
+    if (what !== 'start' && what !== 'tick') continue;
+    for (const [key] of jobs) {
+      const of = signs.get(key);
+      if (of) of.push(atMs);
+      else signs.set(key, [atMs]);
+    }
+  }
+  return signs;
+}
+
+function firstOf(ordered: readonly JournalEvent[], wanted: JournalEvent['what']): Map<string, number> {
+  const first = new Map<string, number>();
+  for (const { what, atMs, jobs = [] } of ordered) {
+    if (what === wanted) for (const [key] of jobs) if (!first.has(key)) first.set(key, atMs);
+  }
+  return first;
+}
+
+/** What was dispatched during the fault counts from the moment it was accepted. */
+function gapOf(signs: Map<string, number[]>, accepted: Map<string, number>, { fromMs, toMs }: Span): Verdict['gap'] {
+  let worst = { key: '', ms: 0 };
+  for (const [key, acceptedMs] of accepted) {
+    let last = Math.max(fromMs, acceptedMs);
+    for (const atMs of [...(signs.get(key) ?? []).filter(ms => ms > last && ms < toMs), toMs]) {
+      if (atMs - last > worst.ms) worst = { key, ms: atMs - last };
+      last = atMs;
+    }
+  }
+  return worst;
+}
+
+function restartsOf(ordered: readonly JournalEvent[], sent: Map<string, number>, fromMs: number): Map<string, number> {
+  const restarts = new Map<string, number>();
+  for (const { what, atMs, jobs = [] } of ordered) {
+    if (what !== 'start' || atMs < fromMs) continue;
+    for (const [key] of jobs) {
+      const before = restarts.get(key) ?? ((sent.get(key) ?? 0) >= fromMs ? -1 : 0);
+      restarts.set(key, before + 1);
+    }
+  }
+  return restarts;
+}
+
+/** Notifications of a key are numbered from 1. A crash may deliver some again, under another token, but skips none. */
+function notesOf(ordered: readonly JournalEvent[]): string[] {
+  const wrong: string[] = [];
+  const highest = new Map<string, number>();
+  const last = new Map<string, number>();
+  const noted = new Map<string, number>();
+  for (const { what, jobs = [], detail } of ordered) {
+    const [key, token] = jobs[0] ?? ['', 0];
+    const number = Number(detail);
+    if (what === 'noted') noted.set(key, Math.max(noted.get(key) ?? 0, number));
+    if (what !== 'heard') continue;
+    const present = `${key} ${token}`;
+    const most = highest.get(key) ?? 0;
+    if (number > most + 1) wrong.push(`${key}: notification ${number} came after ${most}`);
+    if (number <= (last.get(present) ?? 0)) wrong.push(`${key}: notification ${number} came twice to one owner`);
+    highest.set(key, Math.max(most, number));
+    last.set(present, number);
+  }
+  for (const [key, number] of noted) {
+    if ((highest.get(key) ?? 0) < number) wrong.push(`${key}: notification ${number} never came`);
+  }
+  return wrong;
+}

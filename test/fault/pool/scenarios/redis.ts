@@ -1,0 +1,88 @@
+/** What befalls Redis. */
+import { nowMs } from '../journal.ts';
+import { CALM, type Scenario } from '../scenario.ts';
+
+export const redisScenarios: Scenario[] = [
+  {
+    name: 'nothing accepted is lost when Redis is killed, and everything runs a second after it is back',
+    fault: 'SIGKILL of Redis with an append-only file, under 50 dispatches a second; back after 0.2 to 1 s',
+    stage: { workers: 3, jobs: 100, jobsPerSecond: 50, redisArgs: ['--appendonly', 'yes'] },
+    short: { jobs: 40, jobsPerSecond: 20 },
+    async inject(stage) {
+      await stage.last(stage.between(300, 800));
+      stage.note('SIGKILL redis');
+      await stage.redis.down('SIGKILL');
+      await stage.last(stage.between(200, 1000));
+      await stage.redis.up();
+      stage.note('redis is up');
+      const upMs = nowMs();
+      await stage.untilAlive(upMs);
+      const backMs = nowMs() - upMs;
+      await stage.last(stage.between(300, 800));
+      return { backMs };
+    },
+    bounds: () => ({ backMs: 1000 }),
+  },
+  {
+    name: 'workers stop themselves while Redis stands still, and go on where they were',
+    fault: 'SIGSTOP of Redis for one and a half to two and a half leases',
+    stage: { workers: 3, jobs: 100 },
+    short: { workers: 2, jobs: 40 },
+    async inject(stage) {
+      const { leaseMs } = stage.options.lease;
+      const before = stage.history.read().owners();
+      stage.note('SIGSTOP redis');
+      stage.redis.signal('SIGSTOP');
+      const stoppedMs = nowMs();
+      await stage.last(stage.between(1.5 * leaseMs, 2.5 * leaseMs));
+      stage.note('SIGCONT redis');
+      stage.redis.signal('SIGCONT');
+      const resumedMs = nowMs();
+      await stage.untilAlive(resumedMs);
+      const backMs = nowMs() - resumedMs;
+      const fences = stage.workers.map(({ name }) => stage.history.find('fenced', { who: name, fromMs: stoppedMs }));
+      await stage.last(leaseMs);
+      const moved = [...stage.history.read().owners()].filter(([key, who]) => before.get(key) !== who).length;
+      return { backMs, moved, fewestFences: Math.min(...fences.map(({ length }) => length)) };
+    },
+    bounds: ({ workers, jobs }) => ({
+      backMs: 2000,
+      moved: 0,
+      fewestFences: [1, 1],
+      fences: [workers, workers],
+      restarts: [jobs, jobs],
+      mostRestarts: 1,
+    }),
+  },
+  {
+    name: 'pauses of Redis shorter than the lease cost nothing',
+    fault: 'CLIENT PAUSE ALL, ten times, for up to a sixth of the lease',
+    stage: { workers: 3, jobs: 100, lease: CALM },
+    short: { jobs: 40 },
+    async inject(stage) {
+      for (let n = 0; n < 10; n++) {
+        const ms = stage.between(100, stage.options.lease.leaseMs / 6);
+        await stage.link.commands.call('CLIENT', 'PAUSE', ms, 'ALL');
+        await stage.last(ms + stage.between(0, 100));
+      }
+      return {};
+    },
+    bounds: () => ({ fences: 0, restarts: 0, gapMs: 500 }),
+  },
+  {
+    name: 'flushed scripts and killed connections restart nothing',
+    fault: 'SCRIPT FLUSH and CLIENT KILL of normal and pubsub connections, ten times',
+    stage: { workers: 4, jobs: 100, jobsPerSecond: 20, lease: CALM },
+    short: { workers: 3, jobs: 40 },
+    async inject(stage) {
+      for (let n = 0; n < 10; n++) {
+        await stage.link.commands.call('SCRIPT', 'FLUSH');
+        await stage.link.commands.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        await stage.link.commands.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+        await stage.last(stage.between(50, 200));
+      }
+      return {};
+    },
+    bounds: () => ({ fences: 0, restarts: 0, gapMs: 1000 }),
+  },
+];

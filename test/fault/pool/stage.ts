@@ -1,0 +1,211 @@
+/** What a scenario plays on: a Redis of its own, worker processes, a dispatcher, and the history they write. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { PoolClient } from '../../../src/engine/pool/client.ts';
+import type { LeaseTerms } from '../../../src/engine/pool/options.ts';
+import { RedisLink } from '../../../src/engine/redis/link.ts';
+import { isRunning } from '../../support/pool-cli.ts';
+import { findViolations } from '../../support/pool-invariants.ts';
+import { TcpProxy } from '../../support/proxy.ts';
+import { RedisServer } from '../../support/redis.ts';
+import { until } from '../../support/until.ts';
+import { seededRandom } from '../report.ts';
+import { Fleet, type FleetProcess } from './fleet.ts';
+import { History } from './history.ts';
+import { Journal } from './journal.ts';
+import type { WorkerProcessOptions } from './worker-process.ts';
+
+export interface StageOptions {
+  workers: number;
+  jobs: number;
+  lease: LeaseTerms;
+  tickMs: number;
+  settleMs: number;
+  /** New jobs a second while the fault lasts. */
+  jobsPerSecond: number;
+  notesPerSecond: number;
+  redisArgs: string[];
+  redisEnv: Record<string, string>;
+  /** Each worker reaches Redis over a relay of its own, which can lose, hold and cut. */
+  relay: boolean;
+  /** Each job is a child process that writes its own history. */
+  exec: boolean;
+  /** Wall clock of the first worker, ahead of the others'. */
+  wallAheadMs: number;
+}
+
+const POOL = 'faults';
+const PREFIX = 'faults';
+const REST_LIMIT_MS = 30_000;
+
+export class Stage {
+  readonly options: StageOptions;
+  readonly random: () => number;
+  readonly redis: RedisServer;
+  readonly fleet: Fleet;
+  readonly history: History;
+  /** Those that were not ended by the scenario. */
+  readonly workers: FleetProcess[] = [];
+  readonly #journal: Journal;
+  readonly #ends: (() => unknown)[] = [];
+  #dispatcher: FleetProcess | undefined;
+  readonly #relays = new Map<FleetProcess, TcpProxy>();
+  #link: RedisLink | undefined;
+  #client: PoolClient | undefined;
+
+  private constructor(options: StageOptions, seed: number, redis: RedisServer) {
+    this.options = options;
+    this.random = seededRandom(seed);
+    this.redis = redis;
+    this.fleet = new Fleet({ url: redis.url, prefix: PREFIX, pool: POOL, lease: options.lease });
+    this.history = new History(this.fleet.folder);
+    this.#journal = new Journal(join(this.fleet.folder, 'test.jsonl'), 'test');
+    this.note(`seed ${seed}`);
+  }
+
+  /** Resolves when every job is alive. */
+  static async open(options: StageOptions, seed: number): Promise<Stage> {
+    const redis = await RedisServer.start({ args: options.redisArgs, env: options.redisEnv });
+    const stage = new Stage(options, seed, redis);
+    try {
+      await stage.#open();
+    } catch (error) {
+      await stage.close();
+      throw error;
+    }
+    return stage;
+  }
+
+  /** A link that no fault of the network touches. */
+  get link(): RedisLink {
+    return this.#link as RedisLink;
+  }
+
+  get client(): PoolClient {
+    return this.#client as PoolClient;
+  }
+
+  relayOf(worker: FleetProcess): TcpProxy {
+    return this.#relays.get(worker) as TcpProxy;
+  }
+
+  /** Writes down what is done to the fleet, beside what the fleet says. */
+  note(detail: string): void {
+    this.#journal.write('fault', { detail });
+  }
+
+  between(low: number, high: number): number {
+    return Math.round(low + this.random() * (high - low));
+  }
+
+  /** One of the workers, by the seed. */
+  pick(): FleetProcess {
+    return this.workers[Math.floor(this.random() * this.workers.length)] as FleetProcess;
+  }
+
+  /** The time a fault lasts. */
+  async last(ms: number): Promise<void> {
+    await pause(Math.max(0, ms));
+  }
+
+  async startWorker(more: Partial<WorkerProcessOptions> = {}): Promise<FleetProcess> {
+    const { tickMs, settleMs } = this.options;
+    const relay = this.options.relay ? await TcpProxy.start(this.redis.port) : undefined;
+    if (relay) this.#ends.push(() => relay.stop());
+    const url = relay?.url ?? this.redis.url;
+    const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec: this.#childCommand(), ...more });
+    this.workers.push(worker);
+    if (relay) this.#relays.set(worker, relay);
+    return worker;
+  }
+
+  /** A worker that a scenario ends is none of `workers` any more. */
+  async kill(worker: FleetProcess): Promise<void> {
+    this.note(`SIGKILL ${worker.name}`);
+    this.#forget(worker);
+    worker.process.kill('SIGKILL');
+    await worker.exited;
+  }
+
+  /** Resolves with its exit code. */
+  async end(worker: FleetProcess): Promise<number | null> {
+    this.note(`SIGTERM ${worker.name}`);
+    this.#forget(worker);
+    worker.process.kill('SIGTERM');
+    return worker.exited;
+  }
+
+  signal(worker: FleetProcess, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.note(`${signal} ${worker.name}`);
+    worker.process.kill(signal);
+  }
+
+  until(condition: (history: History) => unknown, what: string, limitMs = REST_LIMIT_MS): Promise<unknown> {
+    return until(() => Boolean(condition(this.history.read())), what, { limitMs, everyMs: 25 });
+  }
+
+  /** Resolves when every job that was accepted showed itself since. */
+  async untilAlive(fromMs: number): Promise<void> {
+    await this.until(history => history.silentSince(fromMs).length === 0, 'every job to show itself').catch(
+      (error: Error) => {
+        throw new Error(`${error.message}; silent: ${this.history.silentSince(fromMs).slice(0, 5).join(' ')}`);
+      },
+    );
+  }
+
+  /** What is under way is answered, and nothing more comes. Resolves with the exit code of the dispatcher. */
+  async endLoad(): Promise<number | null> {
+    this.#dispatcher?.process.kill('SIGTERM');
+    return (await this.#dispatcher?.exited) ?? null;
+  }
+
+  /** Not one look: while jobs move, it may see one in two places. At rest they must hold. */
+  async violations(): Promise<string[]> {
+    let violations: string[] = [];
+    const look = async () => {
+      violations = await findViolations(this.link, POOL).catch(error => [String(error)]);
+      return violations.length === 0;
+    };
+    await until(look, 'the invariants to hold', { limitMs: 5000, everyMs: 100 }).catch(() => {});
+    return violations;
+  }
+
+  async close(): Promise<void> {
+    await this.fleet.stop();
+    // Children outlive their worker for a moment.
+    const children = this.history.read().processes();
+    await until(() => !children.some(isRunning), 'every child to be gone', { everyMs: 50 });
+    for (const end of this.#ends.reverse()) await end();
+    await this.redis.stop();
+  }
+
+  async removeHistory(): Promise<void> {
+    await rm(this.fleet.folder, { recursive: true });
+  }
+
+  async #open(): Promise<void> {
+    const { workers, jobs, wallAheadMs, jobsPerSecond, notesPerSecond } = this.options;
+    this.#link = await RedisLink.connect({ url: this.redis.url, prefix: PREFIX });
+    this.#ends.push(() => this.link.close());
+    const starting = Array.from({ length: workers }, (_, n) => this.startWorker(n === 0 ? { wallAheadMs } : {}));
+    await Promise.all(starting);
+    // In the order of their names, so that a seed picks the same one again.
+    this.workers.sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));
+    this.#client = await PoolClient.open(this.link, POOL);
+    this.#ends.push(() => this.client.close());
+    this.#dispatcher = await this.fleet.startDispatcher({ jobCount: jobs, jobsPerSecond, notesPerSecond });
+    await this.untilAlive(0);
+  }
+
+  #forget(worker: FleetProcess): void {
+    this.workers.splice(this.workers.indexOf(worker), 1);
+  }
+
+  /** It ignores SIGTERM, so that only force ends it. */
+  #childCommand(): string | undefined {
+    if (!this.options.exec) return undefined;
+    const line = `{\\"wallNs\\":$(date +%s%N),\\"who\\":\\"$WORKER/$$\\",\\"what\\":\\"tick\\",\\"jobs\\":[[\\"$PONOS_JOB_KEY\\",$PONOS_JOB_TOKEN]]}`;
+    return `trap '' TERM; while :; do echo "${line}" >> '${this.fleet.folder}'/$PONOS_JOB_KEY.jsonl; sleep 0.2; done`;
+  }
+}
