@@ -39,6 +39,8 @@ export class JobTable {
   readonly #waiting = new Map<string, Assignment>();
   /** Settles when the job has ended, is recorded and forgotten. */
   readonly #done = new Map<JobRun, Promise<void>>();
+  /** Said to be no longer ours, maybe while they were ending anyway: their keys may be recorded here again by now. */
+  readonly #lost = new Set<JobRun>();
   readonly #reports: Reports;
   readonly #notes: NoteDelivery | undefined;
   readonly #context: RunContext;
@@ -149,6 +151,7 @@ export class JobTable {
   }
 
   #end(run: JobRun, reason: StopReason): void {
+    if (reason === 'lost') this.#lost.add(run);
     run.stop(reason).catch(this.#options.persist.onError);
   }
 
@@ -168,7 +171,7 @@ export class JobTable {
     try {
       await this.#record(run, end);
     } finally {
-      this.#forget(run, end.kind === 'stopped' && (end.reason === 'fenced' || end.reason === 'lost'));
+      this.#forget(run, end.kind === 'stopped' && end.reason === 'fenced');
     }
   }
 
@@ -216,13 +219,14 @@ export class JobTable {
     this.#forget(run, false);
   }
 
-  #forget(run: JobRun, mustSync: boolean): void {
+  #forget(run: JobRun, fenced: boolean): void {
     const { key } = run;
+    const lost = this.#lost.delete(run);
     if (this.#runs.get(key) === run) this.#runs.delete(key);
     const waiting = this.#waiting.get(key);
     this.#waiting.delete(key);
     if (waiting) this.begin(waiting);
-    this.#options.onVacancy(mustSync);
+    this.#options.onVacancy(fenced || lost);
   }
 }
 

@@ -13,6 +13,8 @@ export interface PullerOptions {
   begin: (assignment: Assignment) => void;
   /** The membership is another than the view's. */
   onStale: (epoch: number) => void;
+  /** A reply was lost: jobs may be recorded to the worker that it does not know of. */
+  onDoubt: () => void;
 }
 
 const PAGE = 500;
@@ -68,11 +70,14 @@ export class Puller {
   }
 
   async #take(keys: Buffer[]): Promise<number> {
-    const { shard, membership, worker, room, begin, onStale } = this.#options;
+    const { shard, membership, worker, room, begin, onStale, onDoubt } = this.#options;
     let taken = 0;
     for (let at = 0; at < keys.length && room() > 0; at += ASSIGN_AT_ONCE) {
       const wanted = keys.slice(at, at + Math.min(ASSIGN_AT_ONCE, room()));
-      const reply = await shard.assign(worker(), membership.epoch, wanted);
+      const reply = await shard.assign(worker(), membership.epoch, wanted).catch(error => {
+        onDoubt();
+        throw error;
+      });
       if (reply.status === 'STALE') onStale(reply.epoch);
       if (reply.status !== 'ASSIGNED') return taken;
       const rows = reply.jobs as unknown[][];

@@ -134,6 +134,7 @@ export class Worker {
       onStale: epoch => {
         if (membership.heard(epoch)) this.#reconcile.poke();
       },
+      onDoubt: () => this.#recorded.doubt(),
     });
     this.#reconcile = new PeriodicTask(
       clock,

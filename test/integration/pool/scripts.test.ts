@@ -56,6 +56,26 @@ describe('the scripts of a shard', () => {
     expect(new Set(tokens).size).toBe(3);
   });
 
+  it('number the hints of a worker above all of before, also after its membership ended', async () => {
+    const { link, shard } = await setUp();
+    const mailOf = async () => {
+      const reply = await joinWorker(shard, 'a');
+      if (reply.status !== 'REGISTERED') throw new Error(reply.status);
+      return reply.mail;
+    };
+    const first = await mailOf();
+    await dispatchTo(shard, 'a', 'k');
+    // As after many notifications: no token was minted for them.
+    await link.commands.call('HINCRBY', link.keys.pool(fixture.pool).memberInfo, 'mail:a', 1_000_000_000_000);
+    await passTime(link, fixture.pool, LONG_LEASE.leaseMs + LONG_LEASE.graceMs);
+    expect(await shard.reap(10, 0)).toMatchObject({ status: 'REAPED', worker: 'a', count: 1 });
+    const second = await mailOf();
+    expect(second).toBeGreaterThanOrEqual(first + 1_000_000_000_001);
+    await shard.drain('a');
+    await shard.leave('a', 1);
+    expect(await mailOf()).toBeGreaterThan(second);
+  });
+
   it('renew a lease that stands, and never one that is over', async () => {
     const { link, shard } = await setUp();
     await joinWorker(shard, 'a');

@@ -2,7 +2,7 @@
 -- sees from its next poll whether it missed one. A large payload stays behind: the worker fetches it with a claim.
 local INLINE_BYTES = 16384
 local function mail(worker, kind, rest, body)
-  local sequence = redis.call('HINCRBY', member_info, 'mail:' .. worker, 1)
+  local sequence = whole(redis.call('HINCRBY', member_info, 'mail:' .. worker, 1))
   redis.call('SPUBLISH', mailbox_prefix .. worker, kind .. ' ' .. sequence .. ' ' .. rest .. '\n' .. body)
 end
 

@@ -1,7 +1,7 @@
 -- leave
 -- Ends a membership that holds no job any more.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger
+-- INCLUDE time require_types shard ledger forget
 -- KEYS config members member_info own ledger
 -- ARGV generation worker incarnation events
 -- REPLY LEFT epoch:int
@@ -15,11 +15,7 @@ local owned = read('set', 'SCARD', own)
 if wrong then return wrong end
 if not lease or stand ~= incarnation then return {'LEFT', shard.epoch} end
 if owned > 0 then return {'OWNS', owned} end
-redis.call('ZREM', members, worker)
-redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
-  'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker)
-next_epoch()
+forget(worker)
 save('epoch', shard.epoch)
-redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
 log('left', '', worker, '', '')
 return {'LEFT', shard.epoch}

@@ -3,7 +3,7 @@
 -- to stop, or is dead when that was its last attempt. When nothing is left the membership ends. `more` is 1 while there
 -- is something to reap. Jobs that crash their workers one after the other wait longer each time, after the second.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger job end requeue bury
+-- INCLUDE time require_types shard ledger job end requeue bury forget
 -- KEYS config members member_info groups dead ledger own_prefix job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation batch random replies_prefix events
 -- REPLY REAPED worker:text count:int more:int
@@ -52,11 +52,7 @@ for i = 1, #keys do
 end
 local more = #over > 2
 if redis.call('SCARD', own) == 0 then
-  redis.call('ZREM', members, worker)
-  redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
-    'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker)
-  next_epoch()
-  redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
+  forget(worker)
   log('expired', '', worker, '', '')
 else
   more = true

@@ -26,11 +26,12 @@ end
 -- Tokens above `since` were minted for this incarnation: a job assigned under one was never begun by an earlier one.
 -- `renewed` is when the earlier one was last known to live.
 local renewed_at = lease and tonumber(lease) - lease_us or 0
+local mail = stand[3] or whole(shard.token)
 redis.call('HSET', member_info, 'renewed:' .. worker, whole(renewed_at), 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
-  'since:' .. worker, whole(shard.token), 'mail:' .. worker, stand[3] or '0')
+  'since:' .. worker, whole(shard.token), 'mail:' .. worker, mail)
 redis.call('HDEL', member_info, 'draining:' .. worker)
 next_epoch()
 save('epoch', shard.epoch)
 redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
 log('joined', '', worker, '', 'incarnation ' .. incarnation)
-return {'REGISTERED', shard.epoch, stand[3] or '0', owned}
+return {'REGISTERED', shard.epoch, mail, owned}

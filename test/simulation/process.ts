@@ -1,0 +1,101 @@
+/** A process of a simulation: its clock, its link to Redis, and what may happen to it. */
+import type { Clock, Timer } from '../../src/engine/core/clock.ts';
+import { Connection } from '../../src/engine/redis/connection.ts';
+import { KeySpace } from '../../src/engine/redis/keys.ts';
+import type { RedisLink } from '../../src/engine/redis/link.ts';
+import { Registry } from '../../src/engine/redis/registry.ts';
+import { ServerSubscriptions } from '../../src/engine/redis/subscriptions.ts';
+import { type Network, SimulatedClient } from './network.ts';
+import { PREFIX } from './server.ts';
+
+const COMMAND_TIMEOUT_MS = 1000;
+
+export class SimulatedProcess {
+  readonly name: string;
+  readonly network: Network;
+  readonly clock: Clock;
+  readonly link: RedisLink;
+  readonly clients: SimulatedClient[] = [];
+  /** Called at its sudden end. */
+  onCrash = () => {};
+  alive = true;
+  /** May end at any script. */
+  mortal = true;
+  /** Stopped, as by SIGSTOP. */
+  pausedUntilMs = 0;
+  /** Neither it nor Redis hears anything of the other. */
+  cutUntilMs = 0;
+
+  constructor(name: string, network: Network) {
+    this.name = name;
+    this.network = network;
+    const { agenda, random } = network;
+    const bootMs = agenda.nowMs - random.between(0, 1_000_000);
+    const wallOffsetMs = 1_700_000_000_000 + random.between(-5000, 5000);
+    this.clock = {
+      wallMs: () => agenda.nowMs + wallOffsetMs,
+      monotonicMs: () => agenda.nowMs - bootMs,
+      // A timer is never early, and a little late.
+      after: (delayMs, call) => this.after(delayMs + random.between(0.01, 1), call),
+    };
+    this.link = this.#makeLink();
+  }
+
+  get paused(): boolean {
+    return this.pausedUntilMs > this.network.agenda.nowMs;
+  }
+
+  /** Something that happens in this process: when it is stopped, as soon as it goes on; when it is dead, never. */
+  after(delayMs: number, act: () => void): Timer {
+    const { agenda, random } = this.network;
+    const timer = agenda.after(delayMs, () => {
+      if (!this.alive) return;
+      const waitMs = this.pausedUntilMs - agenda.nowMs;
+      if (waitMs <= 0) act();
+      else current = this.after(waitMs + random.between(0, 0.5), act);
+    });
+    let current = timer;
+    return { cancel: () => current.cancel() };
+  }
+
+  /** Ends at once: whatever it has sent may still arrive. */
+  crash(): void {
+    if (!this.alive) return;
+    this.alive = false;
+    for (const client of this.clients) {
+      if (client.socket) {
+        client.socket.gone = true;
+        this.network.unlisten(client.socket);
+      }
+    }
+    this.onCrash();
+  }
+
+  #makeLink(): RedisLink {
+    const keys = new KeySpace(PREFIX);
+    const connection = (role: SimulatedClient['role']) => {
+      const client = new SimulatedClient(this, role, COMMAND_TIMEOUT_MS);
+      this.clients.push(client);
+      return new Connection(client.asClient(), { address: 'simulated', access: 'read-write', clock: this.clock });
+    };
+    const commands = connection('commands');
+    const subscriber = connection('subscriber');
+    const link = {
+      keys,
+      clock: this.clock,
+      access: 'read-write',
+      address: 'simulated',
+      isCluster: false,
+      commands,
+      registry: new Registry(commands, keys),
+      subscriptions: new ServerSubscriptions(subscriber, this.clock, () => subscriber.open()),
+      async openLease() {
+        const lease = connection('lease');
+        await lease.open();
+        return lease;
+      },
+      async close() {},
+    };
+    return link as unknown as RedisLink;
+  }
+}
