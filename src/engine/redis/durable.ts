@@ -64,7 +64,7 @@ export class DurableWriter {
       } catch (error) {
         if (!slots || !isElsewhere(error)) throw error;
         if (clock.monotonicMs() > endMs) throw asUnavailable(error);
-        this.#drop(node);
+        await this.#drop(node);
         await slots.refresh();
         await sleep(clock, backoffMs(attempt, RETRY));
       }
@@ -76,8 +76,7 @@ export class DurableWriter {
     const name = node ? nodeName(node) : '';
     let rounds = this.#rounds.get(name);
     if (!rounds) {
-      // Of a cluster another node may have the key by the time a connection that was lost would be back.
-      rounds = open(node).then(connection => new Rounds(clock, connection, node ? 0 : patienceMs));
+      rounds = open(node).then(connection => new Rounds(clock, connection, patienceMs));
       this.#rounds.set(name, rounds);
       rounds.catch(() => this.#rounds.delete(name));
     }
@@ -85,11 +84,12 @@ export class DurableWriter {
   }
 
   /** A node that refused may be gone for good; it is connected to anew when it is needed. */
-  #drop(node: RedisNode | undefined): void {
+  async #drop(node: RedisNode | undefined): Promise<void> {
     const name = node ? nodeName(node) : '';
-    const opening = this.#rounds.get(name);
+    const rounds = await this.#rounds.get(name)?.catch(() => undefined);
+    if (!rounds?.idle) return;
     this.#rounds.delete(name);
-    opening?.then(rounds => rounds.retire()).catch(() => {});
+    await rounds.close();
   }
 }
 
@@ -107,7 +107,6 @@ class Rounds {
   readonly #patienceMs: number;
   #waiting: Waiting[] = [];
   #running = false;
-  #retired = false;
 
   constructor(clock: Clock, connection: Connection, patienceMs: number) {
     this.#clock = clock;
@@ -115,8 +114,11 @@ class Rounds {
     this.#patienceMs = patienceMs;
   }
 
+  get idle(): boolean {
+    return !this.#running && this.#waiting.length === 0;
+  }
+
   run<T>(call: Call<T>, durability: Durability): Promise<Replicated<T>> {
-    if (this.#retired) return Promise.reject(new RedisUnavailableError('the connection to the node was given up'));
     return new Promise<Replicated<T>>((resolve, reject) => {
       this.#waiting.push({ call, durability, resolve: resolve as Waiting['resolve'], reject });
       // The other calls of this tick join.
@@ -125,22 +127,19 @@ class Rounds {
     });
   }
 
-  /** Closes the connection once nobody waits. */
-  async retire(): Promise<void> {
-    this.#retired = true;
-    if (!this.#running) await this.#connection.close();
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) await this.#round(this.#waiting.splice(0));
     this.#running = false;
-    if (this.#retired) await this.#connection.close();
   }
 
   /** Never rejects. */
   async #round(calls: readonly Waiting[]): Promise<void> {
     const connection = this.#connection;
-    if (!connection.ready) await within(this.#clock, this.#patienceMs, connection.whenReady(), () => {});
+    await within(this.#clock, this.#patienceMs, connection.whenReady(), () => {});
     const { session } = connection;
     const results = await Promise.allSettled(calls.map(({ call }) => call(connection)));
     const written = calls.filter((_, index) => results[index]?.status === 'fulfilled');

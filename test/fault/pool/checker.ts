@@ -34,7 +34,7 @@ export interface Verdict {
 export interface Span {
   /** Moment before the fault. */
   fromMs: number;
-  /** From here on everything should be alive. */
+  /** From here on everything should be alive; NaN when it never came to that. */
   restMs: number;
   toMs: number;
 }

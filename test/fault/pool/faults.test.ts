@@ -6,6 +6,6 @@ describe('a pool of worker processes under one fault', () => {
   for (const scenario of scenarios.filter(({ short }) => short)) {
     it(scenario.name, async () => {
       expect(await playShort(scenario)).toBeUndefined();
-    }, 60_000);
+    }, 120_000);
   }
 });

@@ -9,11 +9,12 @@ import { isRunning } from '../../support/pool-cli.ts';
 import { findViolations } from '../../support/pool-invariants.ts';
 import { TcpProxy } from '../../support/proxy.ts';
 import { RedisServer } from '../../support/redis.ts';
+import { RedisClock } from '../../support/redis-clock.ts';
 import { until } from '../../support/until.ts';
 import { seededRandom } from '../report.ts';
 import { Fleet, type FleetProcess } from './fleet.ts';
 import { History } from './history.ts';
-import { Journal } from './journal.ts';
+import { Journal, nowMs } from './journal.ts';
 import type { WorkerProcessOptions } from './worker-process.ts';
 
 export interface StageOptions {
@@ -26,7 +27,8 @@ export interface StageOptions {
   jobsPerSecond: number;
   notesPerSecond: number;
   redisArgs: string[];
-  redisEnv: Record<string, string>;
+  /** The clock of Redis can be stepped. */
+  steppedClock: boolean;
   /** Each worker reaches Redis over a relay of its own, which can lose, hold and cut. */
   relay: boolean;
   /** Each job is a child process that writes its own history. */
@@ -37,6 +39,7 @@ export interface StageOptions {
 
 const POOL = 'faults';
 const PREFIX = 'faults';
+const LATE_EVERY_MS = 20;
 const REST_LIMIT_MS = 30_000;
 
 export class Stage {
@@ -48,14 +51,18 @@ export class Stage {
   /** Those that were not ended by the scenario. */
   readonly workers: FleetProcess[] = [];
   readonly #journal: Journal;
+  readonly #clock: RedisClock | undefined;
   readonly #ends: (() => unknown)[] = [];
+  /** The longest that a timer of this process was late: what the machine had no time for. */
+  lateMs = 0;
   #dispatcher: FleetProcess | undefined;
   readonly #relays = new Map<FleetProcess, TcpProxy>();
   #link: RedisLink | undefined;
   #client: PoolClient | undefined;
 
-  private constructor(options: StageOptions, seed: number, redis: RedisServer) {
+  private constructor(options: StageOptions, seed: number, redis: RedisServer, clock: RedisClock | undefined) {
     this.options = options;
+    this.#clock = clock;
     this.random = seededRandom(seed);
     this.redis = redis;
     this.fleet = new Fleet({ url: redis.url, prefix: PREFIX, pool: POOL, lease: options.lease });
@@ -66,8 +73,9 @@ export class Stage {
 
   /** Resolves when every job is alive. */
   static async open(options: StageOptions, seed: number): Promise<Stage> {
-    const redis = await RedisServer.start({ args: options.redisArgs, env: options.redisEnv });
-    const stage = new Stage(options, seed, redis);
+    const clock = options.steppedClock ? new RedisClock() : undefined;
+    const redis = await RedisServer.start({ args: options.redisArgs, env: clock?.env ?? {} });
+    const stage = new Stage(options, seed, redis, clock);
     try {
       await stage.#open();
     } catch (error) {
@@ -141,6 +149,11 @@ export class Stage {
     worker.process.kill(signal);
   }
 
+  async stepClock(seconds: number): Promise<void> {
+    this.note(`the clock of redis steps by ${seconds} s`);
+    await this.#clock?.step(this.link, POOL, seconds);
+  }
+
   until(condition: (history: History) => unknown, what: string, limitMs = REST_LIMIT_MS): Promise<unknown> {
     return until(() => Boolean(condition(this.history.read())), what, { limitMs, everyMs: 25 });
   }
@@ -178,6 +191,7 @@ export class Stage {
     await until(() => !children.some(isRunning), 'every child to be gone', { everyMs: 50 });
     for (const end of this.#ends.reverse()) await end();
     await this.redis.stop();
+    this.#clock?.remove();
   }
 
   async removeHistory(): Promise<void> {
@@ -196,6 +210,16 @@ export class Stage {
     this.#ends.push(() => this.client.close());
     this.#dispatcher = await this.fleet.startDispatcher({ jobCount: jobs, jobsPerSecond, notesPerSecond });
     await this.untilAlive(0);
+    this.#watchLateness();
+  }
+
+  #watchLateness(): void {
+    let dueMs = nowMs() + LATE_EVERY_MS;
+    const timer = setInterval(() => {
+      this.lateMs = Math.max(this.lateMs, nowMs() - dueMs);
+      dueMs = nowMs() + LATE_EVERY_MS;
+    }, LATE_EVERY_MS);
+    this.#ends.push(() => clearInterval(timer));
   }
 
   #forget(worker: FleetProcess): void {

@@ -1,6 +1,18 @@
 import type { Scenario } from '../scenario.ts';
+import { clockScenarios } from './clocks.ts';
+import { dispatcherScenarios } from './dispatchers.ts';
+import { nemesisScenarios } from './nemesis.ts';
 import { networkScenarios } from './network.ts';
+import { noteScenarios } from './notes.ts';
 import { redisScenarios } from './redis.ts';
 import { workerScenarios } from './workers.ts';
 
-export const scenarios: Scenario[] = [...workerScenarios, ...networkScenarios, ...redisScenarios];
+export const scenarios: Scenario[] = [
+  ...workerScenarios,
+  ...networkScenarios,
+  ...redisScenarios,
+  ...clockScenarios,
+  ...noteScenarios,
+  ...dispatcherScenarios,
+  ...nemesisScenarios,
+];

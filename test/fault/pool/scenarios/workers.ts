@@ -126,7 +126,6 @@ export const workerScenarios: Scenario[] = [
     name: 'workers that join take their share, each job moves at most once',
     fault: 'two workers become six, one each 400 ms',
     stage: { workers: 2, jobs: 300, settleMs: 1000, lease: CALM },
-    short: { jobs: 120 },
     async inject(stage) {
       const { jobs } = stage.options;
       const before = stage.history.read().owners();

@@ -1,0 +1,58 @@
+/** Clocks that are wrong. */
+import { nowMs } from '../journal.ts';
+import { CALM, type Scenario } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** Kills a worker, and waits until its jobs are back. */
+async function killOne(stage: Stage): Promise<void> {
+  await stage.kill(stage.pick());
+  await stage.untilAlive(nowMs());
+}
+
+export const clockScenarios: Scenario[] = [
+  {
+    name: 'a step of the clock of Redis costs no lease, and leases still end in time',
+    fault: 'the clock of Redis goes 120 s ahead, a worker is killed; then 300 s back, another is killed',
+    stage: { workers: 4, jobs: 100, lease: CALM, steppedClock: true },
+    short: { jobs: 40 },
+    async inject(stage) {
+      let restartsByStep = 0;
+      for (const seconds of [120, -300]) {
+        const steppedMs = nowMs();
+        await stage.stepClock(seconds);
+        await stage.last(stage.options.lease.leaseMs / 2);
+        restartsByStep += stage.history.read().find('start', { fromMs: steppedMs }).length;
+        await killOne(stage);
+      }
+      return { restartsByStep };
+    },
+    bounds: ({ lease }) => ({
+      fences: 0,
+      restartsByStep: 0,
+      gapMs: lease.leaseMs + lease.graceMs + 1000,
+    }),
+  },
+  {
+    name: 'a worker whose wall clock is an hour ahead keeps its lease as the others do',
+    fault: 'the wall clock of one of three workers is an hour ahead; another worker is killed',
+    stage: { workers: 3, jobs: 100, lease: CALM, wallAheadMs: HOUR_MS },
+    async inject(stage) {
+      await stage.last(stage.options.lease.leaseMs);
+      const [ahead, ...others] = stage.workers;
+      const restartsBefore = stage.history
+        .read()
+        .find('start', { fromMs: nowMs() - stage.options.lease.leaseMs }).length;
+      await stage.kill(others[stage.between(0, others.length - 1)] as (typeof others)[number]);
+      await stage.untilAlive(nowMs());
+      return { restartsBefore, badExits: (await stage.end(ahead as (typeof others)[number])) === 0 ? 0 : 1 };
+    },
+    bounds: ({ lease }) => ({
+      fences: 0,
+      restartsBefore: 0,
+      badExits: 0,
+      gapMs: lease.leaseMs + lease.graceMs + 1000,
+    }),
+  },
+];

@@ -1,0 +1,125 @@
+/** Everything at once, as a seed decides. */
+import type { FleetProcess } from '../fleet.ts';
+import { nowMs } from '../journal.ts';
+import { type Scenario, SHORT } from '../scenario.ts';
+import type { Stage } from '../stage.ts';
+
+const MINUTE_MS = 60_000;
+const FEWEST_WORKERS = 2;
+const MOST_WORKERS = 6;
+
+type Deed = (stage: Stage) => Promise<unknown>;
+
+/** Something is wrong between a worker and Redis for up to a lease and a half. */
+function disturb(mode: 'blackhole' | 'swallow' | 'refuse'): Deed {
+  return async stage => {
+    const worker = stage.pick();
+    const relay = stage.relayOf(worker);
+    stage.note(`${mode} ${worker.name}`);
+    relay.mode = mode;
+    await stage.last(stage.between(50, 1.5 * SHORT.leaseMs));
+    stage.note(`pass ${worker.name}`);
+    relay.mode = 'pass';
+  };
+}
+
+async function call(stage: Stage, ...command: (string | number)[]): Promise<void> {
+  stage.note(command.join(' '));
+  const [name, ...args] = command as [string, ...(string | number)[]];
+  // It may be down at the moment, or its connection is the one that is killed.
+  await stage.link.commands.call(name, ...args).catch(() => {});
+}
+
+/** With Redis down at that moment it ends with an error, as it should. */
+async function join(stage: Stage): Promise<void> {
+  await stage.startWorker().catch(() => stage.note('a worker could not join'));
+}
+
+const workerDeeds: Deed[] = [
+  async stage => {
+    if (stage.workers.length > FEWEST_WORKERS) await stage.kill(stage.pick());
+    await join(stage);
+  },
+  async stage => {
+    if (stage.workers.length > FEWEST_WORKERS) await stage.end(stage.pick());
+  },
+  async stage => {
+    if (stage.workers.length < MOST_WORKERS) await join(stage);
+  },
+  async stage => {
+    const worker: FleetProcess = stage.pick();
+    stage.signal(worker, 'SIGSTOP');
+    await stage.last(stage.between(50, 2 * SHORT.leaseMs));
+    stage.signal(worker, 'SIGCONT');
+  },
+  disturb('blackhole'),
+  disturb('swallow'),
+  disturb('refuse'),
+  async stage => {
+    const relay = stage.relayOf(stage.pick());
+    relay.delayMs = stage.between(5, 200);
+    await stage.last(stage.between(200, SHORT.leaseMs));
+    relay.delayMs = 0;
+  },
+];
+
+/** One at a time: a Redis that stands still cannot be killed in good order. */
+const redisDeeds: Deed[] = [
+  async stage => {
+    stage.note('SIGKILL redis');
+    await stage.redis.down('SIGKILL');
+    await stage.last(stage.between(50, SHORT.leaseMs));
+    await stage.redis.up();
+    stage.note('redis is up');
+  },
+  async stage => {
+    stage.note('SIGSTOP redis');
+    stage.redis.signal('SIGSTOP');
+    await stage.last(stage.between(50, 1.5 * SHORT.leaseMs));
+    stage.note('SIGCONT redis');
+    stage.redis.signal('SIGCONT');
+  },
+  stage => call(stage, 'CLIENT', 'PAUSE', stage.between(50, SHORT.leaseMs), 'ALL'),
+  stage => call(stage, 'SCRIPT', 'FLUSH'),
+  stage => call(stage, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
+  stage => call(stage, 'CLIENT', 'KILL', 'TYPE', 'pubsub'),
+];
+
+/** Deeds one after the other until the time is over. */
+async function ply(stage: Stage, deeds: Deed[], untilMs: number): Promise<number> {
+  let count = 0;
+  for (; nowMs() < untilMs; count++) {
+    await (deeds[stage.between(0, deeds.length - 1)] as Deed)(stage);
+    await stage.last(stage.between(0, SHORT.leaseMs));
+  }
+  return count;
+}
+
+function nemesis(durationMs: () => number): Scenario['inject'] {
+  return async stage => {
+    const untilMs = nowMs() + durationMs();
+    const counts = await Promise.all([ply(stage, workerDeeds, untilMs), ply(stage, redisDeeds, untilMs)]);
+    return { faults: counts[0] + counts[1], acceptedJobs: stage.history.read().accepted.size };
+  };
+}
+
+const stage = {
+  workers: 4,
+  jobs: 60,
+  jobsPerSecond: 5,
+  notesPerSecond: 20,
+  relay: true,
+  redisArgs: ['--appendonly', 'yes'],
+};
+
+export const nemesisScenarios: Scenario[] = [
+  {
+    name: 'the promises hold under faults of every kind at once',
+    fault:
+      'workers killed, stopped, ended, added, cut off and delayed at random, Redis killed, stopped, paused and flushed of scripts',
+    stage,
+    usualRuns: 5,
+    inject: nemesis(() => (Number(process.env.PONOS_TEST_MINUTES) || 1) * MINUTE_MS),
+    bounds: () => ({}),
+  },
+];
