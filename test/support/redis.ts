@@ -1,8 +1,9 @@
 /** Real redis-servers for tests: each on a free port, in a folder of its own, stopped by process id. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RedisLink } from '../../src/engine/redis/link.ts';
@@ -73,6 +74,9 @@ export class RedisServer {
     child.on('error', error => {
       failed = error;
     });
+    child.on('exit', code => {
+      failed ??= new Error(`redis-server on port ${this.port} ended with ${code}`);
+    });
     await until(async () => {
       if (failed) throw failed;
       const link = await RedisLink.connect({ url: this.url, connectAttempts: 1 }).catch(() => undefined);
@@ -103,10 +107,19 @@ export class RedisServer {
   }
 }
 
+/** Below those that the system gives to outgoing connections: such a one could take it before the server does. */
+const PORTS = { from: 10_000, to: 32_000 };
+
 export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise(resolve => probe.close(resolve));
-  return port;
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const probe = createServer();
+    const free = await new Promise<boolean>(resolve => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (!free) continue;
+    await new Promise(resolve => probe.close(resolve));
+    return port;
+  }
 }

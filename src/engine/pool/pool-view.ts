@@ -66,15 +66,14 @@ export class PoolView {
   static async open(link: RedisLink, pool: string, options: PoolViewOptions): Promise<PoolView> {
     checkName('pool', pool);
     const { create, lease, limit, allowUnsafeEviction, ledgerLength, deadLimit } = options;
-    const [shard] = await Promise.all([
-      Shard.open(link, pool, 0, {
-        create,
-        lease,
-        limit,
-        defaults: { limit: poolOptions.limit.default, ledgerLength, deadLimit },
-      }),
-      allowUnsafeEviction ? undefined : requireNoEviction(link.commands, link.address),
-    ]);
+    // Before anything is made there.
+    if (!allowUnsafeEviction) await requireNoEviction(link.commands, link.address);
+    const shard = await Shard.open(link, pool, 0, {
+      create,
+      lease,
+      limit,
+      defaults: { limit: poolOptions.limit.default, ledgerLength, deadLimit },
+    });
     const routes = await RouteMap.open(link, pool);
     const view = new PoolView(link, pool, shard, routes, options.refreshMs);
     try {

@@ -132,7 +132,8 @@ function createCluster(
     redisOptions: connectionOptions(settings, role),
     clusterRetryStrategy: retryStrategy,
     enableOfflineQueue: role === 'commands' || role === 'subscriber',
-    maxRedirections: Math.ceil(settings.commandTimeoutMs / TRY_AGAIN_MS),
+    // For as long as a command may take: each attempt is up to three, by way of a node that does not have the slot.
+    maxRedirections: Math.ceil((3 * settings.commandTimeoutMs) / TRY_AGAIN_MS),
     retryDelayOnTryAgain: TRY_AGAIN_MS,
     retryDelayOnClusterDown: TRY_AGAIN_MS,
     // What was sent to a node that is gone is not sent again by itself: see above.

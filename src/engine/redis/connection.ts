@@ -1,6 +1,7 @@
 import { type Clock, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { ClosedError, PonosError, ReadOnlyError, RedisUnavailableError } from '../core/errors.ts';
+import { decodeText } from '../core/text.ts';
 import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
 import { EngineCommand } from './command.ts';
@@ -243,7 +244,9 @@ export class Connection {
   #translate(error: unknown, command: string, request: EngineCommand): PonosError {
     if (this.#closed && !(error instanceof PonosError)) return new ClosedError('connection');
     const sent = request.written;
-    const translated = translateError(error, { address: this.#options.address, command, sent });
+    const [first] = request.name.startsWith('eval') ? [] : request.args;
+    const key = typeof first === 'string' || Buffer.isBuffer(first) ? decodeText(Buffer.from(first)) : undefined;
+    const translated = translateError(error, { address: this.#options.address, command, sent, key });
     if (sent && isTimeout(error)) this.#probe();
     // The master of before: what led here leads to the new one by now, or soon.
     if (isReadOnlyReplica(error) && this.ready) this.reconnect();

@@ -64,7 +64,7 @@ export class DurableWriter {
       } catch (error) {
         if (!slots || !isElsewhere(error)) throw error;
         if (clock.monotonicMs() > endMs) throw asUnavailable(error);
-        await this.#drop(node);
+        this.#drop(node);
         await slots.refresh();
         await sleep(clock, backoffMs(attempt, RETRY));
       }
@@ -76,7 +76,8 @@ export class DurableWriter {
     const name = node ? nodeName(node) : '';
     let rounds = this.#rounds.get(name);
     if (!rounds) {
-      rounds = open(node).then(connection => new Rounds(clock, connection, patienceMs));
+      // Of a cluster another node may have the key by the time a connection that was lost would be back.
+      rounds = open(node).then(connection => new Rounds(clock, connection, node ? 0 : patienceMs));
       this.#rounds.set(name, rounds);
       rounds.catch(() => this.#rounds.delete(name));
     }
@@ -84,12 +85,11 @@ export class DurableWriter {
   }
 
   /** A node that refused may be gone for good; it is connected to anew when it is needed. */
-  async #drop(node: RedisNode | undefined): Promise<void> {
+  #drop(node: RedisNode | undefined): void {
     const name = node ? nodeName(node) : '';
-    const rounds = await this.#rounds.get(name)?.catch(() => undefined);
-    if (!rounds?.idle) return;
+    const opening = this.#rounds.get(name);
     this.#rounds.delete(name);
-    await rounds.close();
+    opening?.then(rounds => rounds.retire()).catch(() => {});
   }
 }
 
@@ -107,6 +107,7 @@ class Rounds {
   readonly #patienceMs: number;
   #waiting: Waiting[] = [];
   #running = false;
+  #retired = false;
 
   constructor(clock: Clock, connection: Connection, patienceMs: number) {
     this.#clock = clock;
@@ -114,11 +115,8 @@ class Rounds {
     this.#patienceMs = patienceMs;
   }
 
-  get idle(): boolean {
-    return !this.#running && this.#waiting.length === 0;
-  }
-
   run<T>(call: Call<T>, durability: Durability): Promise<Replicated<T>> {
+    if (this.#retired) return Promise.reject(new RedisUnavailableError('the connection to the node was given up'));
     return new Promise<Replicated<T>>((resolve, reject) => {
       this.#waiting.push({ call, durability, resolve: resolve as Waiting['resolve'], reject });
       // The other calls of this tick join.
@@ -127,19 +125,22 @@ class Rounds {
     });
   }
 
-  close(): Promise<void> {
-    return this.#connection.close();
+  /** Closes the connection once nobody waits. */
+  async retire(): Promise<void> {
+    this.#retired = true;
+    if (!this.#running) await this.#connection.close();
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) await this.#round(this.#waiting.splice(0));
     this.#running = false;
+    if (this.#retired) await this.#connection.close();
   }
 
   /** Never rejects. */
   async #round(calls: readonly Waiting[]): Promise<void> {
     const connection = this.#connection;
-    await within(this.#clock, this.#patienceMs, connection.whenReady(), () => {});
+    if (!connection.ready) await within(this.#clock, this.#patienceMs, connection.whenReady(), () => {});
     const { session } = connection;
     const results = await Promise.allSettled(calls.map(({ call }) => call(connection)));
     const written = calls.filter((_, index) => results[index]?.status === 'fulfilled');

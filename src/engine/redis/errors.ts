@@ -24,6 +24,8 @@ export interface ErrorContext {
   address: string;
   /** Name of the command, without arguments. */
   command?: string | undefined;
+  /** The key it was about, when it was about one. */
+  key?: string | undefined;
   /** True when the command was written to a socket before it failed. */
   sent?: boolean;
 }
@@ -67,9 +69,15 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
     });
   }
   if (message.startsWith('WRONGTYPE')) {
-    return new WrongTypeError(message.replace(/^WRONGTYPE\s*/, '') || 'a key holds another type', {
-      hint: 'Another program writes under this key prefix, or the prefix is wrong.',
-    });
+    // Redis itself does not say which key; our scripts do.
+    const named = /^WRONGTYPE (key ".*)/s.exec(message)?.[1];
+    const key = context.key === undefined ? 'a key' : `key "${context.key}"`;
+    return new WrongTypeError(
+      named ?? `${key} holds a value of another type, as ${context.command ?? 'a command'} found`,
+      {
+        hint: 'Another program writes under this key prefix, or the prefix is wrong.',
+      },
+    );
   }
   if (UNAVAILABLE.test(message) || LOST.test(message) || code) {
     const uncertain = (context.sent ?? false) && !UNAVAILABLE.test(message) && !REDIRECTED.test(message);

@@ -1,0 +1,167 @@
+/** Another program wrote under our keys: every call says so and names the key, nothing is half written, nothing spins. */
+import { describe, expect, it } from 'vitest';
+import { drainWorker } from '../../../src/engine/admin/pools.ts';
+import { PonosError, WrongTypeError } from '../../../src/engine/core/errors.ts';
+import { listJobKeys, listJobs, showJob } from '../../../src/engine/inspect/jobs.ts';
+import { listLedger } from '../../../src/engine/inspect/ledger.ts';
+import { locateJob } from '../../../src/engine/inspect/place.ts';
+import { listNodes, listWorkers, showPool } from '../../../src/engine/inspect/pools.ts';
+import { PoolClient } from '../../../src/engine/pool/client.ts';
+import type { Shard } from '../../../src/engine/pool/shard.ts';
+import type { RedisLink } from '../../../src/engine/redis/link.ts';
+import { commandCount, dumpKeys } from '../../support/dump.ts';
+import { usePool } from '../../support/pool.ts';
+import { joinWorker, openShard, passTime, request } from '../../support/shard.ts';
+import { until } from '../../support/until.ts';
+
+type Keys = ReturnType<RedisLink['keys']['pool']>;
+
+const KEYS: Record<string, (keys: Keys) => string> = {
+  'the settings': keys => keys.config,
+  'the members': keys => keys.members,
+  'their descriptions': keys => keys.memberInfo,
+  'the groups': keys => keys.groups,
+  'the list of the dead': keys => keys.dead,
+  'the ledger': keys => keys.ledger,
+  'a queue': keys => keys.pending('default'),
+  'an owned set': keys => keys.owned('w'),
+  'the record of a job that is owned': keys => String(keys.job('owned')),
+  'the record of a job that waits': keys => String(keys.job('waits')),
+  'the record of a dead job': keys => String(keys.deadJob('died')),
+  'the notes of a job': keys => String(keys.notes('owned')),
+  'the outcome of a dispatch': keys => keys.dispatch('known'),
+};
+
+interface Scene {
+  link: RedisLink;
+  pool: string;
+  shard: Shard;
+  client: PoolClient;
+  token: number;
+}
+
+/** Every call of a client and of an operator, and every script a worker sends. */
+const CALLS: Record<string, (scene: Scene) => Promise<unknown>> = {
+  dispatch: ({ client }) => client.dispatch('new', 'x'),
+  'dispatch of a key that is there': ({ client }) => client.dispatch('owned', 'x'),
+  'dispatch with a known id': ({ client }) => client.dispatch('known', 'x', { id: 'known' }),
+  'dispatch with a delay': ({ client }) => client.dispatch('late', 'x', { delayMs: 60_000 }),
+  'stop of a job that waits': ({ client }) => client.stop('waits'),
+  'stop of a job that is owned': ({ client }) => client.stop('owned'),
+  notify: ({ client }) => client.notify('owned', 'x'),
+  where: ({ client }) => client.where('owned'),
+  owner: ({ client }) => client.owner('waits'),
+  open: async ({ link, pool }) => (await PoolClient.open(link, pool)).close(),
+  drainWorker: ({ link, pool }) => drainWorker(link, pool, 'w'),
+  showPool: ({ link, pool }) => showPool(link, pool),
+  listWorkers: ({ link, pool }) => listWorkers(link, pool),
+  listNodes: ({ link, pool }) => listNodes(link, pool),
+  listJobKeys: ({ link, pool }) => listJobKeys(link, pool),
+  listJobs: ({ link, pool }) => listJobs(link, pool),
+  'listJobs of the dead': ({ link, pool }) => listJobs(link, pool, { state: 'DEAD' }),
+  showJob: ({ link, pool }) => showJob(link, pool, 'owned'),
+  listLedger: ({ link, pool }) => listLedger(link, pool),
+  locateJob: ({ link, pool }) => locateJob(link, pool, 'owned'),
+  register: ({ shard }) => joinWorker(shard, 'other'),
+  renew: ({ shard, link }) => shard.renew(link.commands, 'w', 1),
+  members: ({ shard }) => shard.members('w', 'default', 0),
+  due: ({ shard }) => shard.due('default', 0, 10),
+  assign: async ({ shard }) =>
+    shard.assign({ id: 'w', incarnation: 1, group: 'default', capacity: 100 }, 2, ['due', 'waits']),
+  claim: ({ shard }) => shard.claim('w', 1, ['owned', '', 'second', '']),
+  started: ({ shard, token }) => shard.started('w', ['owned', token, '']),
+  settle: ({ shard, token }) => shard.settle('w', ['owned', token, 'completed', '']),
+  fail: ({ shard, token }) => shard.fail('w', 'owned', token, 'no', 0, false),
+  'fail at the last attempt': ({ shard, token }) => shard.fail('w', 'owned', token, 'no', 0, true),
+  release: ({ shard, token }) => shard.release('w', 'owned', token, undefined, 'test'),
+  takeNotes: ({ shard, token }) => shard.takeNotes('owned', token, 0),
+  leave: ({ shard }) => shard.leave('idle', 1),
+  drain: ({ shard }) => shard.drain('w'),
+  reap: async ({ shard, link, pool }) => {
+    await passTime(link, pool, 700_000);
+    await shard.reap(10, 0.5);
+  },
+};
+
+describe('keys that hold values of other types', () => {
+  const fixture = usePool();
+
+  async function setUp(pool: string): Promise<Scene & { keys: Keys }> {
+    const link = await fixture.look();
+    const shard = await openShard(link, pool);
+    await joinWorker(shard, 'w');
+    await joinWorker(shard, 'idle');
+    const { epoch } = await shard.members('', 'default', 0);
+    const owned = async (key: string) => {
+      const reply = await shard.dispatch(request(key, { worker: 'w', epoch }));
+      if (reply.status !== 'ASSIGNED') throw new Error(reply.status);
+      return reply.token;
+    };
+    await shard.fail('w', 'died', await owned('died'), 'no', 0, true);
+    const token = await owned('owned');
+    await owned('second');
+    await shard.notify('n', 'owned', 'note');
+    await shard.dispatch(request('waits', { delayMs: 600_000 }));
+    await shard.dispatch(request('due'));
+    await shard.dispatch(request('known', { id: 'known', digest: 'd', rememberMs: 60_000 }));
+    // Looks so seldom that it does nothing of its own meanwhile.
+    const client = await PoolClient.open(link, pool, { refreshMs: 600_000 });
+    return { link, pool, shard, client, token, keys: link.keys.pool(pool) };
+  }
+
+  it.each(Object.entries(KEYS))(
+    '%s: a typed error names it, and nothing is half written',
+    { timeout: 30_000 },
+    async (_, keyOf) => {
+      fixture.expectViolations();
+      const refused: string[] = [];
+      let run = 0;
+      for (const [name, call] of Object.entries(CALLS)) {
+        const scene = await setUp(`${fixture.pool}-${run++}`);
+        const { link, keys, client } = scene;
+        const key = keyOf(keys);
+        await link.commands.call('DEL', key);
+        await link.commands.call('SET', key, 'foreign');
+        // Every script may move the clock.
+        const dump = () => dumpKeys(link, keys.base, ['clock', 'last-time']);
+        const before = await dump();
+        const error = await call(scene).then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+        if (error instanceof WrongTypeError) {
+          refused.push(name);
+          expect(error.message, name).toContain(`"${key}"`);
+          expect(await dump(), name).toEqual(before);
+        } else if (error !== undefined) {
+          // An outcome, such as NotFoundError: the call does not need this key.
+          expect(error, name).toMatchObject({ kind: 'outcome' });
+        }
+        await client.close();
+      }
+      expect(refused.length).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(Object.entries(KEYS))('%s: a worker goes on in its own time', { timeout: 30_000 }, async (_, keyOf) => {
+    fixture.expectViolations();
+    const node = await fixture.node();
+    const errors: unknown[] = [];
+    node.events.on('error', error => errors.push(error));
+    const worker = await node.addWorker({ id: 'w', handler: { start() {} } });
+    worker.events.on('error', error => errors.push(error));
+    await node.dispatch('owned', 'x', { wait: 'started' });
+    const link = await fixture.look();
+    const key = keyOf(link.keys.pool(fixture.pool));
+    await link.commands.call('DEL', key);
+    await link.commands.call('SET', key, 'foreign');
+    const before = await commandCount(link, 'evalsha');
+    const beganMs = performance.now();
+    await until(() => performance.now() - beganMs > 1500, 'some rounds of the background tasks');
+    const perSecond = ((await commandCount(link, 'evalsha')) - before) / ((performance.now() - beganMs) / 1000);
+    // It compares ten times a second here.
+    expect(perSecond).toBeLessThan(60);
+    for (const error of errors) expect(error).toBeInstanceOf(PonosError);
+    await link.commands.call('DEL', key);
+  });
+});
