@@ -38,6 +38,11 @@ export class ManualClock implements Clock {
     this.#wallMs += ms;
   }
 
+  /** Time passes and no timer runs: something keeps the event loop. */
+  block(ms: number): void {
+    this.#pass(ms);
+  }
+
   /** Time passes; timers that fall due run in order, with what they await. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#monotonicMs + ms;

@@ -26,6 +26,8 @@ export interface PoolFixture extends RedisFixture {
   pauseRenewals(ms: number): Promise<void>;
   /** Redis hears nothing of a node any more, nor it of Redis, as if its host had lost the network. */
   partition(node: PoolNode | undefined): void;
+  /** The network of that node is back. */
+  heal(node: PoolNode | undefined): void;
   /** The test makes a state on purpose that breaks the invariants. */
   expectViolations(): void;
 }
@@ -105,6 +107,10 @@ export function usePool(options: RedisServerOptions = {}): PoolFixture {
     partition(node) {
       const proxy = node && proxies.get(node);
       if (proxy) proxy.mode = 'blackhole';
+    },
+    heal(node) {
+      const proxy = node && proxies.get(node);
+      if (proxy) proxy.mode = 'pass';
     },
     expectViolations() {
       fresh();

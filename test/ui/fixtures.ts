@@ -44,6 +44,9 @@ export function worker(id: string, changes: Partial<WorkerSnapshot> = {}): Worke
     weight: 1,
     leaseLeftMs: 11_000,
     incarnation: 1,
+    zombieCount: 0,
+    lagMs: 0,
+    lagging: false,
     host: 'edge-7.example',
     pid: 4121,
     version: '0.1.0',
@@ -200,6 +203,7 @@ export const fleet: FleetSnapshot = {
     },
   ],
   staleWorkers: workers.filter(({ state }) => state === 'STALE'),
+  unwellWorkers: [],
   workers: new Map([
     ['video', workers],
     ['billing', [worker('b-1', { pool: 'billing' })]],

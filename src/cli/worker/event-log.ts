@@ -20,6 +20,7 @@ const EVENTS: readonly (keyof WorkerEvents)[] = [
   'failed',
   'fenced',
   'zombies',
+  'lagging',
   'handlerError',
   'draining',
   'left',

@@ -46,6 +46,7 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
     pools: seen.flatMap(({ snapshot }) => snapshot ?? []),
     streams: named ? [] : await streamsOf(link),
     staleWorkers: seen.flatMap(({ workers }) => workers.filter(({ state }) => state === 'STALE')),
+    unwellWorkers: seen.flatMap(({ workers }) => workers.filter(({ state }) => state !== 'STALE')),
     workers: new Map<string, WorkerSnapshot[]>(),
     jobs: null,
     stalledMs: new Map<string, number>(),

@@ -25,7 +25,7 @@ export const findingLimits = {
 
 export type FindingFacts = Pick<
   FleetSnapshot,
-  'server' | 'pools' | 'streams' | 'staleWorkers' | 'workers' | 'jobs' | 'stalledMs'
+  'server' | 'pools' | 'streams' | 'staleWorkers' | 'unwellWorkers' | 'workers' | 'jobs' | 'stalledMs'
 >;
 
 /** Critical first, then by code and subject: an order that does not jump. `nowMs` is wall time. */
@@ -34,6 +34,7 @@ export function findProblems(facts: FindingFacts, nowMs: number): Finding[] {
     ...(facts.server ? serverFindings(facts.server) : []),
     ...(facts.pools ?? []).flatMap(pool => poolFindings(pool, facts.stalledMs.get(pool.name) ?? 0)),
     ...facts.staleWorkers.map(staleWorkerFinding),
+    ...facts.unwellWorkers.flatMap(unwellWorkerFindings),
     ...jobFindings(facts, nowMs),
     ...(facts.streams ?? []).flatMap(streamFindings),
   ];
@@ -125,6 +126,24 @@ function staleWorkerFinding(worker: WorkerSnapshot): Finding {
     message: `lease over for ${seconds(-worker.leaseLeftMs)}: dead, cut off or blocked${held}`,
     command: `ponos worker show ${worker.id} --pool ${worker.pool}`,
   };
+}
+
+function unwellWorkerFindings({ id, pool, zombieCount, lagging, lagMs }: WorkerSnapshot): Finding[] {
+  const about = {
+    severity: 'warning',
+    subject: { kind: 'worker', name: id, pool },
+    command: `ponos worker show ${id} --pool ${pool}`,
+  } as const;
+  const findings: Finding[] = [];
+  if (zombieCount > 0) {
+    const message = `${count(zombieCount, 'handler')} at work on jobs that the worker lost: they do not stop on their signal; restart it, or run it with --isolate`;
+    findings.push({ ...about, code: 'ZOMBIE_HANDLERS', message });
+  }
+  if (lagging) {
+    const message = `its event loop runs ${lagMs} ms late: a handler blocks it, which puts the lease of all its jobs at risk`;
+    findings.push({ ...about, code: 'EVENT_LOOP_LAG', message });
+  }
+  return findings;
 }
 
 /** Of the pool looked at alone: for others the keys are not read. */

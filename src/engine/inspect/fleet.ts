@@ -61,6 +61,8 @@ export interface FleetSnapshot {
   maps: readonly MapSnapshot[] | null;
   /** Of all pools, those whose lease is over. */
   staleWorkers: readonly WorkerSnapshot[];
+  /** Of all pools, live ones with handlers that do not stop, or that block. */
+  unwellWorkers: readonly WorkerSnapshot[];
   /** By pool, of the pools that were looked at. */
   workers: ReadonlyMap<string, readonly WorkerSnapshot[]>;
   nodes: ReadonlyMap<string, readonly NodeSnapshot[]>;
@@ -101,6 +103,7 @@ export const EMPTY_FLEET: FleetSnapshot = {
   streams: null,
   maps: null,
   staleWorkers: [],
+  unwellWorkers: [],
   workers: new Map(),
   nodes: new Map(),
   jobs: null,

@@ -88,14 +88,15 @@ export class PartReader {
   }
 
   async #takePools(): Promise<Changes> {
-    const { pools, staleWorkers } = await this.#reader.pools();
+    const { pools, staleWorkers, unwellWorkers } = await this.#reader.pools();
     const nowMs = this.#clock.monotonicMs();
     for (const pool of pools) this.#rates.note(`pool:${pool.name}`, pool.startedTotal, nowMs);
     this.#rates.keepOnly(
       'pool:',
       pools.map(pool => pool.name),
     );
-    return { pools, staleWorkers, rates: this.#rates.read(), stalledMs: this.#stalls.note(pools, nowMs) };
+    const stalledMs = this.#stalls.note(pools, nowMs);
+    return { pools, staleWorkers, unwellWorkers, rates: this.#rates.read(), stalledMs };
   }
 
   async #takeStreams(): Promise<Changes> {

@@ -1,6 +1,7 @@
 /** What the snapshots of a pool are made of, in a handful of commands. */
 import { NotFoundError } from '../core/errors.ts';
 import { checkName } from '../core/names.ts';
+import { GOOD_HEALTH, parseHealth, type WorkerHealth } from '../pool/health.ts';
 import type { WorkerInfo } from '../pool/membership.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { WorkerState } from './snapshots.ts';
@@ -29,6 +30,7 @@ export interface MemberReading {
   leaseLeftMs: number;
   incarnation: number;
   info: WorkerInfo;
+  health: WorkerHealth;
 }
 
 const FIELDS = [
@@ -106,9 +108,18 @@ function readMembers(members: Buffer[], infos: HashReply, nowUs: number): Member
       leaseLeftMs,
       incarnation: Number(fields.get(`incarnation:${id}`) ?? 0),
       info: parseInfo(fields.get(`info:${id}`)),
+      health: healthOf(fields.get(`health:${id}`)),
     });
   }
   return readings.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function healthOf(text: string | undefined): WorkerHealth {
+  try {
+    return text === undefined ? GOOD_HEALTH : parseHealth(text);
+  } catch {
+    return GOOD_HEALTH;
+  }
 }
 
 function parseInfo(text: string | undefined): WorkerInfo {

@@ -69,7 +69,7 @@ function worstState(states: WorkerState[]): WorkerState {
 }
 
 export function workerSnapshotOf(pool: string, member: MemberReading, jobCount: number): WorkerSnapshot {
-  const { id, state, leaseLeftMs, incarnation, info } = member;
+  const { id, state, leaseLeftMs, incarnation, info, health } = member;
   const { node, group, capacity, weight, host, pid, version, startedAtMs } = info;
   return {
     id,
@@ -82,6 +82,9 @@ export function workerSnapshotOf(pool: string, member: MemberReading, jobCount: 
     weight,
     leaseLeftMs,
     incarnation,
+    zombieCount: health.zombieCount,
+    lagMs: health.lagMs,
+    lagging: health.lagging,
     host,
     pid,
     version,

@@ -6,7 +6,7 @@ import type { RedisLink } from '../redis/link.ts';
 import { collectKeys, readRecords, showJob } from './jobs.ts';
 import { listLedger } from './ledger.ts';
 import { listMapEntries, listMaps } from './maps.ts';
-import { readPool, requirePool } from './pool-reading.ts';
+import { type MemberReading, readPool, requirePool } from './pool-reading.ts';
 import { listNodes, listWorkers, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
 import { inspectServer } from './server.ts';
 import type {
@@ -31,6 +31,8 @@ export interface PoolsReading {
   pools: PoolSnapshot[];
   /** Workers of all pools whose lease is over. */
   staleWorkers: WorkerSnapshot[];
+  /** Live workers of all pools with handlers that do not stop, or that block. */
+  unwellWorkers: WorkerSnapshot[];
 }
 
 export interface JobsReading {
@@ -80,21 +82,28 @@ export function readerOf(link: RedisLink): FleetReader {
   };
 }
 
-/** Jobs are counted for stale workers alone: what the others hold is not shown where all pools are. */
+/** Jobs are counted for workers in trouble alone: what the others hold is not shown where all pools are. */
 async function readPools(link: RedisLink): Promise<PoolsReading> {
   const names = await link.registry.list('pools');
   const found = await Promise.all(names.map(name => readPool(link, name)));
   const readings = found.filter(reading => reading !== undefined);
-  const stale = readings.flatMap(({ name, members }) =>
-    members.filter(({ state }) => state === 'STALE').map(member => ({ pool: name, member })),
+  const troubled = await Promise.all(
+    readings.flatMap(({ name, members }) =>
+      members.filter(isTroubled).map(async member => {
+        const jobCount = await link.commands.call('SCARD', link.keys.pool(name).owned(member.id));
+        return workerSnapshotOf(name, member, Number(jobCount));
+      }),
+    ),
   );
-  const staleWorkers = await Promise.all(
-    stale.map(async ({ pool, member }) => {
-      const jobCount = await link.commands.call('SCARD', link.keys.pool(pool).owned(member.id));
-      return workerSnapshotOf(pool, member, Number(jobCount));
-    }),
-  );
-  return { pools: readings.map(poolSnapshotOf), staleWorkers };
+  return {
+    pools: readings.map(poolSnapshotOf),
+    staleWorkers: troubled.filter(({ state }) => state === 'STALE'),
+    unwellWorkers: troubled.filter(({ state }) => state !== 'STALE'),
+  };
+}
+
+function isTroubled({ state, health }: MemberReading): boolean {
+  return state === 'STALE' || health.zombieCount > 0 || health.lagging;
 }
 
 /** How many jobs each worker has follows from the keys. */

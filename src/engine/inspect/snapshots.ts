@@ -67,6 +67,12 @@ export interface WorkerSnapshot {
   /** Negative when the lease is over. */
   leaseLeftMs: number;
   incarnation: number;
+  /** Handlers that did not stop when their jobs were lost, and are at work all the same. */
+  zombieCount: number;
+  /** How late its event loop runs, 99th percentile, as far as it was told with the last renewals; 0 when idle. */
+  lagMs: number;
+  /** So late that it puts the lease at risk. */
+  lagging: boolean;
   host: string;
   pid: number;
   version: string;

@@ -27,6 +27,8 @@ export interface JobTableOptions {
   events: Emitter<WorkerEvents>;
   random: () => number;
   maxPayloadBytes: number;
+  /** A job that runs here is not this worker's any more, though the lease stands. */
+  onLost: (run: JobRun) => void;
   /** Who takes a job that this worker gives up; undefined leaves it waiting. */
   heir: (run: JobRun) => ReleaseTarget | undefined;
   /** There is room again, or a job ended without being given up: look at what is recorded. */
@@ -138,10 +140,10 @@ export class JobTable {
     if (run?.running) this.#notes?.wake(run);
   }
 
-  /** Tells every handler that the lease is over; resolves when all have ended. */
-  async fence(): Promise<void> {
+  /** Tells every handler that the lease is over. */
+  fence(): void {
     this.#waiting.clear();
-    await Promise.all([...this.#runs.values()].map(run => run.stop('fenced')));
+    for (const run of this.#runs.values()) this.#end(run, 'fenced');
   }
 
   /** Resolves when every job has ended and is recorded. */
@@ -151,7 +153,10 @@ export class JobTable {
   }
 
   #end(run: JobRun, reason: StopReason): void {
-    if (reason === 'lost') this.#lost.add(run);
+    if (reason === 'lost' && !this.#lost.has(run)) {
+      this.#lost.add(run);
+      this.#options.onLost(run);
+    }
     run.stop(reason).catch(this.#options.persist.onError);
   }
 

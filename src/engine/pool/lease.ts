@@ -8,7 +8,7 @@ import { type Clock, LeaseClock, type Timer, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { LeaseLostError, RedisUnavailableError } from '../core/errors.ts';
 import type { WorkerLease } from './handler.ts';
-import type { LeaseTerms } from './options.ts';
+import { type LeaseTerms, lagLimitMs } from './options.ts';
 
 export interface LeaseEvents {
   renewed: undefined;
@@ -25,6 +25,8 @@ export interface LeaseOptions {
   /** Called when Redis does not answer in time: the socket may be dead. */
   onSilence: () => void;
   random?: (() => number) | undefined;
+  /** How late this process runs its timers. */
+  lagMs?: (() => number) | undefined;
 }
 
 const RENEW_JITTER = 0.1;
@@ -114,8 +116,12 @@ export class Lease implements WorkerLease {
   }
 
   #armRenewal(sentMs: number): void {
-    const random = this.#options.random ?? Math.random;
-    const intervalMs = (this.#options.terms().leaseMs / 3) * (1 + RENEW_JITTER * (2 * random() - 1));
+    const { random = Math.random, lagMs = () => 0, terms } = this.#options;
+    const thirdMs = terms().leaseMs / 3;
+    // What runs late sends late: that is made up for, as far as half of the time.
+    const lag = lagMs();
+    const earlierMs = lag > lagLimitMs(terms()) ? Math.min(lag, thirdMs / 2) : 0;
+    const intervalMs = (thirdMs - earlierMs) * (1 + RENEW_JITTER * (2 * random() - 1));
     this.#renewIn(sentMs + intervalMs - this.#leaseClock.nowMs());
   }
 

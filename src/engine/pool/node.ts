@@ -8,6 +8,7 @@ import type { RedisLink } from '../redis/link.ts';
 import { PoolClient } from './client.ts';
 import { resolveDurability } from './durability.ts';
 import type { JobHandler } from './handler.ts';
+import { LoopLag } from './loop-lag.ts';
 import { clientOptions, type NodeSettings, nodeOptions, type PoolNodeOptions, workerOptions } from './options.ts';
 import { PoolView } from './pool-view.ts';
 import { DEFAULT_GROUP } from './routes.ts';
@@ -26,6 +27,7 @@ export class PoolNode extends PoolClient {
   readonly #settings: NodeSettings;
   readonly #leaseConnection: Connection;
   readonly #workers = new Set<Worker>();
+  readonly #lag: LoopLag;
   readonly #about: { host: string; version: string; startedAtMs: number };
   #ending = false;
 
@@ -33,6 +35,7 @@ export class PoolNode extends PoolClient {
     super(view, id, settings.maxPayloadBytes, resolveDurability(options.durability));
     this.#settings = settings;
     this.#leaseConnection = lease;
+    this.#lag = new LoopLag(view.link.clock, () => [...this.#workers].some(worker => worker.jobCount > 0));
     const { host = hostname(), version = '' } = options;
     this.#about = { host, version, startedAtMs: view.link.clock.wallMs() };
     view.events.on('pending', group => {
@@ -88,6 +91,7 @@ export class PoolNode extends PoolClient {
       subscriptions: link.subscriptions,
       settings: this.#settings,
       handler,
+      lag: this.#lag,
       info: { group: checkName('group', group), capacity, weight, node: this.id, pid: process.pid, ...this.#about },
     });
     this.#workers.add(worker);

@@ -19,6 +19,11 @@ export interface LeaseTerms {
   readonly stopBudgetMs: number;
 }
 
+/** An event loop that runs later than this, in ms, puts the lease at risk: it is told, and renewals are sent earlier. */
+export function lagLimitMs({ marginMs }: LeaseTerms): number {
+  return marginMs / 4;
+}
+
 export type LeasePreset = 'default' | 'fast';
 export type LeaseOption = LeasePreset | LeaseTerms;
 

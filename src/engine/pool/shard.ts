@@ -137,8 +137,8 @@ export class Shard {
   }
 
   /** On the connection given, so that it waits behind nothing. */
-  renew(connection: Connection, worker: string, incarnation: number) {
-    return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation }, connection);
+  renew(connection: Connection, worker: string, incarnation: number, health = '') {
+    return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation, health }, connection);
   }
 
   drain(worker: string) {

@@ -15,17 +15,20 @@ import type { Connection } from '../redis/connection.ts';
 import type { Subscription, Subscriptions } from '../redis/subscriptions.ts';
 import { depart } from './departure.ts';
 import type { JobHandler } from './handler.ts';
+import { HealthReport } from './health.ts';
 import { JobTable } from './job-table.ts';
 import { Lease } from './lease.ts';
+import type { LoopLag } from './loop-lag.ts';
 import { MailboxCursor } from './mailbox.ts';
 import type { Membership, WorkerInfo } from './membership.ts';
 import { Mover } from './mover.ts';
-import type { NodeSettings } from './options.ts';
+import { lagLimitMs, type NodeSettings } from './options.ts';
 import type { PersistOptions } from './persist.ts';
 import { Puller } from './puller.ts';
 import { RecordedJobs } from './recorded-jobs.ts';
 import type { Shard } from './shard.ts';
 import type { WorkerEvents } from './worker-events.ts';
+import { Zombies } from './zombies.ts';
 
 export interface WorkerSetup {
   id: string;
@@ -38,6 +41,7 @@ export interface WorkerSetup {
   settings: NodeSettings;
   handler: JobHandler;
   info: WorkerInfo;
+  lag: LoopLag;
 }
 
 type State = 'opening' | 'member' | 'fenced' | 'leaving' | 'left';
@@ -58,6 +62,8 @@ export class Worker {
   readonly #puller: Puller;
   readonly #recorded: RecordedJobs;
   readonly #persist: PersistOptions;
+  readonly #zombies: Zombies;
+  readonly #health = new HealthReport();
   readonly #reconcile: PeriodicTask;
   readonly #closing = new AbortController();
   /** A leave under way does not wait for tasks any more. */
@@ -68,6 +74,7 @@ export class Worker {
   #state: State = 'opening';
   #incarnation = 0;
   #subscription: Subscription | undefined;
+  #lagging = false;
   #pokeTimer: Timer | undefined;
   #backlog = false;
   #recovering: Promise<void> | undefined;
@@ -83,9 +90,15 @@ export class Worker {
       clock,
       terms: () => shard.terms,
       random,
-      renew: async () => (await shard.renew(setup.leaseConnection, id, this.#incarnation)).status === 'RENEWED',
+      lagMs: () => setup.lag.p99Ms,
+      renew: () => this.#renew(),
       onSilence: () => setup.leaseConnection.reconnect(),
     });
+    this.#zombies = new Zombies(
+      clock,
+      () => shard.terms.stopBudgetMs,
+      keys => this.events.emit('zombies', { keys }),
+    );
     this.#persist = { clock, signal: AbortSignal.any([this.#closing.signal, this.#abandoned.signal]), onError };
     this.#table = new JobTable({
       shard,
@@ -97,6 +110,9 @@ export class Worker {
       events: this.events,
       random,
       maxPayloadBytes: settings.maxPayloadBytes,
+      onLost: run => {
+        this.#zombies.watch([run]).catch(onError);
+      },
       heir: run => this.#mover.takeHeir(run),
       onVacancy: mustSync => {
         if (mustSync) this.#recorded.doubt();
@@ -196,6 +212,7 @@ export class Worker {
     await handler.attach?.(this.#lease);
     this.#offs.push(
       this.#lease.events.on('lost', () => this.#fenced()),
+      this.#lease.events.on('renewed', () => this.#checkLag()),
       this.#lease.events.on('error', error => this.events.emit('error', error)),
       membership.events.on('changed', () => this.#reconcile.poke()),
       leaseConnection.events.on('ready', () => this.#reconcile.poke()),
@@ -222,6 +239,7 @@ export class Worker {
     }
     this.#incarnation = incarnation;
     this.#recorded.restart(reply.mail);
+    this.#health.restart();
     membership.heard(reply.epoch);
     // A reply that took longer than the lease is no right to anything: the caller tries again.
     if (!this.#lease.begin(sentMs)) return;
@@ -229,10 +247,29 @@ export class Worker {
     this.events.emit('registered', { incarnation });
   }
 
+  async #renew(): Promise<boolean> {
+    const { shard, leaseConnection, id, lag } = this.#setup;
+    const lagMs = lag.p99Ms;
+    const lagging = lagMs > lagLimitMs(shard.terms);
+    const news = this.#health.news({ zombieCount: this.#zombies.count, lagMs, lagging });
+    const reply = await shard.renew(leaseConnection, id, this.#incarnation, news);
+    if (reply.status === 'RENEWED') this.#health.told(news);
+    return reply.status === 'RENEWED';
+  }
+
+  #checkLag(): void {
+    const { lag, shard } = this.#setup;
+    const p99Ms = lag.p99Ms;
+    const limitMs = lagLimitMs(shard.terms);
+    if (p99Ms > limitMs && !this.#lagging) this.events.emit('lagging', { p99Ms, limitMs });
+    this.#lagging = p99Ms > limitMs;
+  }
+
   /** One comparison of what runs here with what Redis says; never twice at once. */
   async #compare(): Promise<void> {
     if (this.#state === 'opening' || this.#state === 'left' || !this.#lease.check()) return;
-    const { shard, membership, id, info, clock } = this.#setup;
+    const { shard, membership, id, info, clock, lag } = this.#setup;
+    lag.wake();
     const reply = await shard.members(id, info.group, membership.epoch);
     membership.apply(reply);
     if (!this.#lease.check()) return;
@@ -269,21 +306,19 @@ export class Worker {
       if (this.#table.size === 0) return;
     } else this.#state = 'fenced';
     const incarnation = this.#incarnation;
-    const fencing = this.#table.fence();
+    this.#table.fence();
+    const stopping = this.#zombies.watch(this.#table.runs());
     this.events.emit('fenced', { incarnation, jobCount: this.#table.size });
     if (this.#recovering) return;
-    this.#recovering = this.#recover(fencing);
+    this.#recovering = this.#recover(stopping);
     this.#recovering.catch(error => this.events.emit('error', error));
   }
 
   /** Handlers have their budget to stop; then the worker becomes a member again. */
-  async #recover(fencing: Promise<void>): Promise<void> {
-    const { clock, shard } = this.#setup;
+  async #recover(stopping: Promise<void>): Promise<void> {
+    const { clock } = this.#setup;
     try {
-      await within(clock, shard.terms.stopBudgetMs, fencing, () => {
-        const keys = [...this.#table.runs()].filter(run => !run.over).map(run => run.key);
-        if (keys.length > 0) this.events.emit('zombies', { keys });
-      });
+      await stopping;
       for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
         try {
           await this.#register();

@@ -59,7 +59,7 @@ export class KeySpace {
       config: `${base}:cfg`,
       /** zset worker -> lease deadline on the logical clock */
       members: `${base}:members`,
-      /** hash: per worker `node:`, `incarnation:`, `info:`, `since:`, `mail:`, `draining:` and its name */
+      /** hash: per worker `node:`, `incarnation:`, `info:`, `since:`, `mail:`, `draining:`, `health:` and its name */
       memberInfo: `${base}:member-info`,
       /** hash: one job; the key's bytes follow the prefix */
       job: (key: KeyBytes) => endingIn(`${base}:job:`, key),

@@ -29,6 +29,14 @@ export const workerNoun: Noun<WorkerSnapshot> = {
     { header: 'NODE', value: worker => worker.node, wide: true },
     { header: 'POOL', value: worker => worker.pool, wide: true },
     { header: 'INCARNATION', value: worker => worker.incarnation, align: 'right', wide: true },
+    { header: 'ZOMBIES', value: worker => worker.zombieCount, align: 'right', wide: true },
+    {
+      header: 'LAG',
+      value: worker => worker.lagMs,
+      text: worker => formatDuration(worker.lagMs),
+      align: 'right',
+      wide: true,
+    },
     { header: 'VERSION', value: worker => worker.version, wide: true },
   ],
 };

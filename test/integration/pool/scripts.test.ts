@@ -80,7 +80,12 @@ describe('the scripts of a shard', () => {
     const { link, shard } = await setUp();
     await joinWorker(shard, 'a');
     expect((await shard.renew(link.commands, 'a', 1)).status).toBe('RENEWED');
-    expect((await shard.renew(link.commands, 'a', 2)).status).toBe('EXPIRED');
+    const health = () => link.commands.call('HGET', link.keys.pool(shard.pool).memberInfo, 'health:a').then(String);
+    await shard.renew(link.commands, 'a', 1, 'fine');
+    await shard.renew(link.commands, 'a', 1);
+    expect(await health()).toBe('fine');
+    expect((await shard.renew(link.commands, 'a', 2, 'old')).status).toBe('EXPIRED');
+    expect(await health()).toBe('fine');
     await passTime(link, fixture.pool, LONG_LEASE.leaseMs + 1);
     expect((await shard.renew(link.commands, 'a', 1)).status).toBe('EXPIRED');
   });

@@ -43,6 +43,18 @@ describe('the findings', () => {
     });
   });
 
+  it('tell of a worker whose handlers do not stop, or block', () => {
+    const unwellWorkers = [worker('w-03', { zombieCount: 1, lagMs: 480, lagging: true })];
+    expect(codes({ unwellWorkers })).toEqual(['warning EVENT_LOOP_LAG', 'warning ZOMBIE_HANDLERS']);
+    const [lag, zombies] = findProblems({ ...healthy, unwellWorkers }, NOW_MS);
+    expect(lag?.message).toContain('runs 480 ms late');
+    expect(zombies).toMatchObject({
+      subject: { kind: 'worker', name: 'w-03', pool: 'video' },
+      message: expect.stringContaining('1 handler at work on jobs that the worker lost'),
+      command: 'ponos worker show w-03 --pool video',
+    });
+  });
+
   it('tell of jobs without a worker and of jobs stuck on their way', () => {
     const jobs = (changes: Parameters<typeof jobRecord>[1], sinceMs: number): FleetSnapshot['jobs'] => ({
       pool: 'video',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Lease } from '../../../src/engine/pool/lease.ts';
-import { leasePresets, resolveLease } from '../../../src/engine/pool/options.ts';
+import { lagLimitMs, leasePresets, resolveLease } from '../../../src/engine/pool/options.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const TERMS = leasePresets.fast;
@@ -8,11 +8,18 @@ const TERMS = leasePresets.fast;
 const LATE_MS = 800;
 const HELD_MS = TERMS.leaseMs - TERMS.marginMs;
 
-function makeLease(renew: () => Promise<boolean>) {
+function makeLease(renew: () => Promise<boolean>, lagMs = 0) {
   const clock = new ManualClock();
   const lost: string[] = [];
   let silences = 0;
-  const lease = new Lease({ clock, terms: () => TERMS, renew, onSilence: () => silences++, random: () => 0.5 });
+  const lease = new Lease({
+    clock,
+    terms: () => TERMS,
+    renew,
+    onSilence: () => silences++,
+    random: () => 0.5,
+    lagMs: () => lagMs,
+  });
   lease.events.on('lost', error => lost.push(error.message));
   return { clock, lease, lost, silences: () => silences };
 }
@@ -43,6 +50,21 @@ describe('a lease', () => {
     // Nothing was held, so nothing is lost.
     expect(lost).toEqual([]);
     expect(clock.timerCount).toBe(0);
+  });
+
+  it.each([
+    ['a lag that is no risk', lagLimitMs(TERMS), TERMS.leaseMs / 3],
+    ['a lag that is one', lagLimitMs(TERMS) + 1, TERMS.leaseMs / 3 - lagLimitMs(TERMS) - 1],
+    ['any lag, at most twice as often', 60_000, TERMS.leaseMs / 6],
+  ])('is renewed earlier by %s', async (_what, lagMs, intervalMs) => {
+    let renewals = 0;
+    const { clock, lease } = makeLease(async () => ++renewals > 0, lagMs);
+    lease.begin(lease.nowMs());
+    await clock.advance(intervalMs - 1);
+    expect(renewals).toBe(0);
+    await clock.advance(1);
+    expect(renewals).toBe(1);
+    await lease.stop();
   });
 
   it('ends by its own clock before Redis ends it, when no renewal succeeds', async () => {

@@ -29,7 +29,7 @@ local renewed_at = lease and tonumber(lease) - lease_us or 0
 local mail = stand[3] or whole(shard.token)
 redis.call('HSET', member_info, 'renewed:' .. worker, whole(renewed_at), 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
   'since:' .. worker, whole(shard.token), 'mail:' .. worker, mail)
-redis.call('HDEL', member_info, 'draining:' .. worker)
+redis.call('HDEL', member_info, 'draining:' .. worker, 'health:' .. worker)
 next_epoch()
 save('epoch', shard.epoch)
 redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)

@@ -1,9 +1,10 @@
 -- renew
 -- Extends a lease that is not over. A lease that is over is never revived: its jobs may be somebody else's already.
+-- `health` is what the worker says of itself, for people; empty when that has not changed.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard
 -- KEYS config members member_info
--- ARGV generation worker incarnation
+-- ARGV generation worker incarnation health
 -- REPLY RENEWED epoch:int
 -- REPLY EXPIRED
 -- REPLY LOST
@@ -17,5 +18,6 @@ if not lease or stand ~= incarnation or tonumber(lease) <= shard.now then
   return {'EXPIRED'}
 end
 redis.call('ZADD', members, whole(shard.now + shard.more[1] * 1000), worker)
+if health ~= '' then redis.call('HSET', member_info, 'health:' .. worker, health) end
 save()
 return {'RENEWED', shard.epoch}
