@@ -14,7 +14,9 @@ export class Registry {
     this.#keys = keys;
   }
 
+  /** One that is listed already is not written again: that would be refused when memory is full. */
   async add(kind: RegistryKind, name: string): Promise<void> {
+    if ((await this.#connection.call('SISMEMBER', this.#keys.registry(kind), name)) === 1) return;
     await this.#connection.call('SADD', this.#keys.registry(kind), name);
   }
 

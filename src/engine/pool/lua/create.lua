@@ -1,6 +1,8 @@
 -- create
 -- Makes the shard, or answers with the settings it has. Lease terms are one for all: they change only while nobody is a
 -- member, because a worker with other terms would fence itself at another time than the others expect.
+-- Allowed when memory is full, because every worker that starts asks it.
+-- FLAGS allow-oom
 -- INCLUDE time require_types
 -- KEYS config members
 -- ARGV generation server shards terms_given limit_given lease_ms margin_ms grace_ms clamp_ms stop_budget_ms limit ledger_length dead_limit

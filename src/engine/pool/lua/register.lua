@@ -1,6 +1,8 @@
 -- register
 -- Makes a worker a member for one lease, under a new incarnation after a fence. What is recorded to it stays its own: it
 -- claims it again. A worker's name belongs to one node while its lease, or what was left of it, is not reaped.
+-- Allowed when memory is full: somebody must run what there is, and a worker that was fenced must be able to come back.
+-- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger
 -- KEYS config members member_info own ledger
 -- ARGV generation worker node incarnation info events
