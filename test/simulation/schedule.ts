@@ -49,13 +49,19 @@ interface Host {
   leaving: boolean;
 }
 
-export async function runSchedule(seed: number, server: SimulatedServer): Promise<Outcome> {
+/** A bug put in on purpose. */
+export interface Plant {
+  /** What was to stop is still at work when it says it has stopped. */
+  stopsLate?: boolean;
+}
+
+export async function runSchedule(seed: number, server: SimulatedServer, plant: Plant = {}): Promise<Outcome> {
   const random = new Random(seed);
   const realRandom = Math.random;
   Math.random = () => random.next();
   try {
     await server.clear();
-    return await new Schedule(seed, random, server).run();
+    return await new Schedule(seed, random, server, plant).run();
   } finally {
     Math.random = realRandom;
   }
@@ -71,13 +77,15 @@ class Schedule {
   readonly #history: string[] = [];
   readonly #hosts: Host[] = [];
   readonly #sent: Sent[] = [];
+  /** Ids whose end somebody asked for, with success. */
+  readonly #stopped = new Set<string>();
   readonly #keys: string[];
   readonly #habits: Habits;
   #callCount = 0;
   #names = 0;
   #client: PoolClient | undefined;
 
-  constructor(seed: number, random: Random, server: SimulatedServer) {
+  constructor(seed: number, random: Random, server: SimulatedServer, plant: Plant) {
     this.#seed = seed;
     this.#random = random;
     this.#server = server;
@@ -92,9 +100,13 @@ class Schedule {
     this.#habits = {
       kind,
       startMs: () => (slowStart && random.chance(0.3) ? random.between(1, 500) : 0),
-      stopMs: () => (slowStop && random.chance(0.5) ? random.between(1, LEASE.stopBudgetMs - 20) : 0),
+      stopMs: () =>
+        slowStop && random.chance(0.5)
+          ? random.pick([random.between(1, LEASE.stopBudgetMs - 20), LEASE.stopBudgetMs - 20])
+          : 0,
       runMs: () => random.between(0, 2000),
       fails: () => random.chance(failing),
+      stopsLate: plant.stopsLate ?? false,
     };
   }
 
@@ -177,6 +189,7 @@ class Schedule {
       () => this.#reset(),
       () => this.#stepClock(),
       () => this.#stopServer(),
+      () => this.#squeeze(),
     ].filter(() => random.chance(0.5));
     return [...usual, ...faults];
   }
@@ -264,8 +277,11 @@ class Schedule {
 
   #stop(): void {
     const key = this.#random.pick(this.#keys);
+    // Accepted before the stop was sent: whichever of them stands is the one that it ends.
+    const before = this.#sent.filter(sent => sent.key === key && sent.accepted);
     this.#try(`stop ${key}`, async client => {
       await client.stop(key);
+      for (const { id } of before) this.#stopped.add(id);
     });
   }
 
@@ -330,10 +346,9 @@ class Schedule {
     this.#note(`${host.process.name} stands still for ${ms.toFixed(0)} ms`);
   }
 
-  #cut(): void {
+  #cut(ms = this.#random.between(10, 1.5 * LEASE.leaseMs)): void {
     const host = this.#alive();
     if (!host) return;
-    const ms = this.#random.between(10, 1.5 * LEASE.leaseMs);
     host.process.cutUntilMs = Math.max(host.process.cutUntilMs, this.#agenda.nowMs + ms);
     this.#note(`${host.process.name} is cut off for ${ms.toFixed(0)} ms`);
   }
@@ -348,12 +363,17 @@ class Schedule {
 
   /** Once in a lease, as the terms allow for. */
   #steppedAtMs = Number.NEGATIVE_INFINITY;
-  #stepClock(): void {
+  #stepClock(ms = this.#random.pick([-1, 1]) * this.#random.between(100, 300_000)): void {
     if (this.#agenda.nowMs - this.#steppedAtMs < LEASE.leaseMs + LEASE.graceMs) return;
     this.#steppedAtMs = this.#agenda.nowMs;
-    const ms = this.#random.between(-300_000, 120_000);
     this.#network.serverOffsetMs += ms;
     this.#note(`Redis's clock steps by ${ms.toFixed(0)} ms`);
+  }
+
+  /** The worst the terms allow for: a worker that cannot renew, and in that lease Redis's clock goes ahead. */
+  #squeeze(): void {
+    this.#cut(LEASE.leaseMs + LEASE.graceMs + 500);
+    this.#agenda.after(this.#random.between(0, LEASE.leaseMs), () => this.#stepClock(60_000));
   }
 
   #stopServer(): void {
@@ -404,6 +424,7 @@ class Schedule {
       }
       if (!id) continue;
       stands.add(id);
+      if (this.#stopped.has(id)) complain(`${key} (${id}) was stopped and is ${state}`);
       if (this.#habits.kind === 'service' && (state !== 'running' || lives.length !== 1)) {
         complain(`${key} (${id}) is ${state} of ${worker}, and at work ${lives.length} times`);
       }

@@ -27,6 +27,8 @@ export interface Habits {
   runMs(): number;
   /** The attempt breaks. */
   fails(): boolean;
+  /** `stop` resolves before the job has ended, as it must not. */
+  stopsLate: boolean;
 }
 
 export class Witness {
@@ -113,6 +115,13 @@ export class Witness {
       },
       stop: async (job: Job, reason: StopReason) => {
         const stopMs = habits.stopMs();
+        if (habits.stopsLate) {
+          sleep(clock, stopMs).then(
+            () => end(job, reason),
+            () => {},
+          );
+          return;
+        }
         if (stopMs > 0) await sleep(clock, stopMs);
         end(job, reason);
       },
