@@ -167,6 +167,18 @@ export class Stage {
     );
   }
 
+  /** Resolves when so many jobs are recorded as running. */
+  async untilRunning(count: number): Promise<void> {
+    const running = async () => {
+      const keys = [...this.history.read().accepted];
+      const states = await Promise.all(
+        keys.map(key => this.link.commands.call('HGET', this.link.keys.pool(POOL, 0).job(key), 'state')),
+      );
+      return states.filter(state => String(state) === 'running').length === count;
+    };
+    await until(running, `${count} jobs to be recorded as running`, { limitMs: REST_LIMIT_MS, everyMs: 20 });
+  }
+
   /** What is under way is answered, and nothing more comes. Resolves with the exit code of the dispatcher. */
   async endLoad(): Promise<number | null> {
     this.#dispatcher?.process.kill('SIGTERM');

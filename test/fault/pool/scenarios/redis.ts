@@ -85,4 +85,21 @@ export const redisScenarios: Scenario[] = [
     },
     bounds: () => ({ fences: 0, restarts: 0, gapMs: 1000 }),
   },
+  {
+    name: 'running jobs survive that Redis forgets everything, and are listed again within a second',
+    fault: 'FLUSHALL under 300 running jobs',
+    stage: { workers: 3, jobs: 300, lease: CALM },
+    async inject(stage) {
+      await stage.last(stage.between(0, stage.options.lease.leaseMs / 3));
+      stage.note('FLUSHALL');
+      const flushedMs = nowMs();
+      await stage.link.commands.call('FLUSHALL');
+      await stage.untilRunning(stage.options.jobs);
+      const listedMs = nowMs() - flushedMs;
+      // Longer than the quarantine, in which nothing could be taken over.
+      await stage.last(stage.options.lease.leaseMs + stage.options.lease.graceMs + 1000);
+      return { listedMs };
+    },
+    bounds: () => ({ listedMs: 1000, gapMs: 1000, mostRestarts: 1, fences: 0 }),
+  },
 ];

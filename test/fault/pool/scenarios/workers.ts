@@ -142,4 +142,21 @@ export const workerScenarios: Scenario[] = [
     },
     bounds: () => ({ gapMs: 500, mostRestarts: 1, movedOfIdeal: 1.2, fences: 0 }),
   },
+  {
+    name: 'a worker that joins and dies in a loop moves nothing',
+    fault: 'a fourth worker joins and is killed before its first renewal, five times',
+    stage: { workers: 3, jobs: 100, lease: CALM },
+    async inject(stage) {
+      const { leaseMs, graceMs } = stage.options.lease;
+      for (let n = 0; n < 5; n++) {
+        const joiner = await stage.startWorker();
+        await stage.last(stage.between(0, leaseMs / 5));
+        await stage.kill(joiner);
+      }
+      // Until nothing is left of the last one, and a turn longer.
+      await stage.last(leaseMs + graceMs + 1000);
+      return {};
+    },
+    bounds: () => ({ restarts: 0, fences: 0, gapMs: 500 }),
+  },
 ];
