@@ -32,6 +32,7 @@ export {
   OptionError,
   OutOfMemoryError,
   PonosError,
+  QuarantineError,
   ReadOnlyError,
   RedisCommandError,
   RedisDeniedError,

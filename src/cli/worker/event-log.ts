@@ -25,6 +25,10 @@ const EVENTS: readonly (keyof WorkerEvents)[] = [
   'draining',
   'left',
 ];
+const LOSSES = {
+  flushed: 'Redis lost the pool: its workers say what they run; nothing is admitted for one lease',
+  server: 'another Redis answers, or a restarted one: workers say what they run; nothing is admitted for one lease',
+};
 /** The same trouble is told again after so long: while Redis is away there is one a second. */
 const SAME_TROUBLE_MS = 10_000;
 
@@ -46,9 +50,7 @@ export class EventLog {
   follow(node: PoolNode, worker: Worker): void {
     this.#worker = worker.id;
     node.events.on('error', error => this.#tellTrouble(describeWorkerEvent('error', error)));
-    node.events.on('stateLost', () =>
-      this.tell('stateLost', { sentence: 'Redis lost the pool, or it was made anew: its jobs of before are gone' }),
-    );
+    node.events.on('stateLost', cause => this.tell('stateLost', { more: { cause }, sentence: LOSSES[cause] }));
     for (const name of EVENTS) worker.events.on(name, event => this.tell(name, describeWorkerEvent(name, event)));
   }
 

@@ -162,6 +162,16 @@ export class RedisDeniedError extends PonosError {
   }
 }
 
+/** Redis may have lost something of a pool: nothing is admitted until its workers have said what they run. */
+export class QuarantineError extends PonosError {
+  readonly kind = 'environment';
+  constructor(pool: string, leftMs: number) {
+    super('POOL_QUARANTINED', `pool "${pool}" admits nothing for another ${Math.ceil(leftMs)} ms`, {
+      hint: 'Redis was restarted, failed over or lost data; live workers assert their jobs first. Try again then.',
+    });
+  }
+}
+
 /** A key of ours holds another Redis type. Nothing was written. */
 export class WrongTypeError extends PonosError {
   readonly kind = 'environment';

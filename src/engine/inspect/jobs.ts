@@ -1,6 +1,7 @@
 import { NotFoundError } from '../core/errors.ts';
 import { decodeText } from '../core/text.ts';
 import { jobKeyBytes } from '../pool/job-key.ts';
+import { parseTerms } from '../pool/terms.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { toBlob } from './blob.ts';
 import { listHistory } from './ledger.ts';
@@ -26,11 +27,10 @@ const FIELDS = [
   'group',
   'token',
   'attempt',
-  'attempts',
+  'terms',
   'dispatched-at',
   'started-at',
   'not-before',
-  'payload-bytes',
   'error',
   'died-at',
   'stable-at',
@@ -150,22 +150,10 @@ export async function readRecords(
 }
 
 function toSnapshot(pool: string, key: string, row: (Buffer | null)[], nowUs: number): JobSnapshot | undefined {
-  const [
-    state,
-    worker,
-    group,
-    token,
-    attempt,
-    attempts,
-    dispatchedAt,
-    startedAt,
-    notBefore,
-    payloadBytes,
-    error,
-    diedAt,
-    stableAt,
-  ] = row;
+  const [state, worker, group, token, attempt, termsText, dispatchedAt, startedAt, notBefore, error, diedAt, stableAt] =
+    row;
   if (!state) return undefined;
+  const terms = parseTerms(String(termsText ?? ''));
   const number = (value: Buffer | null | undefined) => Number(String(value ?? 0));
   return {
     key,
@@ -175,13 +163,13 @@ function toSnapshot(pool: string, key: string, row: (Buffer | null)[], nowUs: nu
     group: String(group ?? ''),
     token: number(token),
     attempt: number(attempt),
-    maxAttempts: number(attempts),
+    maxAttempts: terms.attempts,
     dispatchedAtMs: number(dispatchedAt),
     startedAtMs: startedAt ? number(startedAt) : null,
     diedAtMs: diedAt ? number(diedAt) : null,
     kind: kindOf(String(state), stableAt),
     delayLeftMs: String(state) === 'pending' ? Math.max(0, Math.round((number(notBefore) - nowUs) / 1000)) : 0,
-    payloadBytes: number(payloadBytes),
+    payloadBytes: terms.payloadBytes,
     error: error ? decodeText(error) : null,
   };
 }

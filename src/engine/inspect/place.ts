@@ -22,7 +22,7 @@ export async function locateJob(link: RedisLink, pool: string, key: string): Pro
   const group = state ? String(recordedGroup) : routes.groupOf(key);
   const seats = members
     .filter(member => member.state !== 'STALE')
-    .map(({ id, state, info }) => ({ ...info, id, draining: state === 'DRAINING', owned: 0 }));
+    .map(({ id, state, info }) => ({ ...info, id, draining: state === 'DRAINING', owned: 0, proven: true }));
   const preferred = new Placement(seats).pick(hash, group)?.id ?? null;
   const owner = worker && worker.length > 0 ? String(worker) : preferred;
   return { worker: owner, preferred, group, recorded: Boolean(state) };

@@ -47,7 +47,7 @@ function placementOf(workers: readonly WorkerSnapshot[]): Placement {
     workers
       .filter(({ state }) => state !== 'STALE')
       .map(({ id, group, capacity, weight, state, jobCount }) => {
-        return { id, group, capacity, weight, draining: state === 'DRAINING', owned: jobCount };
+        return { id, group, capacity, weight, draining: state === 'DRAINING', owned: jobCount, proven: true };
       }),
   );
 }

@@ -11,6 +11,7 @@ import {
   FullError,
   HandlerError,
   NotFoundError,
+  QuarantineError,
   RedisUnavailableError,
   TooLargeError,
 } from '../core/errors.ts';
@@ -26,7 +27,7 @@ import { type Outcome, Outcomes } from './outcomes.ts';
 import { hasRoom } from './placement.ts';
 import { PoolView } from './pool-view.ts';
 import type { Route } from './routes.ts';
-import { type DispatchRequest, MAX_NOTES } from './shard.ts';
+import { type DispatchRequest, type LossCause, MAX_NOTES } from './shard.ts';
 
 /** How far a dispatch waits: until Redis has the job, until a worker runs it, or until it ended. */
 export type WaitLevel = 'accepted' | 'started' | 'completed';
@@ -80,14 +81,18 @@ export interface JobLocation {
 }
 
 export interface PoolClientEvents {
-  /** Redis lost the pool, or it was made anew. */
-  stateLost: undefined;
+  /**
+   * Redis may have lost something of the pool: it was flushed, or another server or a restarted one answers. Workers assert
+   * the jobs they run; nothing is admitted for one lease. Jobs that waited and were not replicated are gone.
+   */
+  stateLost: LossCause;
   /** A step in the background failed; it is tried again. */
   error: unknown;
 }
 
 const MAX_SENDS = 4;
 const SEND_AGAIN = { baseMs: 50, maxMs: 1000 };
+const QUARANTINE_JITTER_MS = 50;
 const MAX_ID_BYTES = 128;
 
 /** Dispatches to a pool and hosts no worker. Safe for any number of calls at once. */
@@ -109,7 +114,7 @@ export class PoolClient {
     const onError = (error: unknown) => this.events.emit('error', error);
     this.#outcomes = new Outcomes(view.link, id, onError);
     view.events.on('error', onError);
-    view.events.on('stateLost', () => this.events.emit('stateLost', undefined));
+    view.events.on('stateLost', cause => this.events.emit('stateLost', cause));
   }
 
   /**
@@ -132,7 +137,8 @@ export class PoolClient {
    * Starts a job under `key`. One round trip; never fails for lack of workers: the job waits for one of its group.
    * @throws ExistsError when the key has a job; FullError POOL_FULL; ConflictError when the id was used for something
    * else, or JOB_STOPPED when the job awaited was stopped; HandlerError when it ended dead; TimeoutError (the job stands);
-   * NotReplicatedError (the job stands, on too few replicas); TooLargeError; RedisUnavailableError, with `uncertain` the job may be there: send it again with the same id.
+   * QuarantineError when Redis lost something and the wait would be too long; NotReplicatedError (the job stands, on too
+   * few replicas); TooLargeError; RedisUnavailableError, with `uncertain` the job may be there: send it again with the same id.
    */
   async dispatch(key: string, payload: Bytes = '', options: DispatchOptions = {}): Promise<DispatchResult> {
     this.#open();
@@ -146,7 +152,7 @@ export class PoolClient {
     const mayRepeat = givenId !== undefined || durability.replicas > 0;
     const request = this.#request(id, form, key, payload, mayRepeat, wait, settings);
     if (wait === 'accepted') {
-      const { status, worker, token } = await this.#send(key, request, durability);
+      const { status, worker, token } = await this.#send(key, request, durability, settings.timeoutMs);
       return status === 'ASSIGNED' || status === 'ENDED'
         ? { id, key, status: wait, worker, token }
         : { id, key, status: wait };
@@ -159,7 +165,7 @@ export class PoolClient {
     // It may settle before the reply to the dispatch is here.
     outcome.catch(() => {});
     try {
-      await this.#send(key, request, durability);
+      await this.#send(key, request, durability, settings.timeoutMs);
       if (givenId !== undefined) await this.#outcomes.check(id);
     } catch (error) {
       this.#outcomes.cancel(id);
@@ -308,11 +314,12 @@ export class PoolClient {
     key: string,
     request: DispatchRequest,
     durability: Durability,
+    timeoutMs: number,
   ): Promise<
     | { status: 'ASSIGNED' | 'ENDED'; worker: string; token: number }
     | { status: 'PENDING'; worker?: never; token?: never }
   > {
-    const { result: reply, replicas } = await this.#change(durability, to => this.view.shard.dispatch(request, to));
+    const { result: reply, replicas } = await this.#admitted(request, durability, timeoutMs);
     switch (reply.status) {
       case 'EXISTS':
         throw new ExistsError('job', key);
@@ -332,6 +339,19 @@ export class PoolClient {
     }
     requireReplicas(`the dispatch of job "${key}"`, request.id, replicas, durability);
     return reply;
+  }
+
+  /** Waits for the end of a quarantine. */
+  async #admitted(request: DispatchRequest, durability: Durability, timeoutMs: number) {
+    const { clock } = this.view.link;
+    const endMs = clock.monotonicMs() + timeoutMs;
+    for (;;) {
+      const { result, replicas } = await this.#change(durability, to => this.view.shard.dispatch(request, to));
+      if (result.status !== 'QUARANTINE') return { result, replicas };
+      const waitMs = result.left_ms + Math.random() * QUARANTINE_JITTER_MS;
+      if (this.#closed || clock.monotonicMs() + waitMs > endMs) throw new QuarantineError(this.pool, result.left_ms);
+      await sleep(clock, waitMs);
+    }
   }
 
   #result(id: string, key: string, status: WaitLevel, outcome: Outcome): DispatchResult {

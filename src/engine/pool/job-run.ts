@@ -16,6 +16,9 @@ export interface Assignment {
   readonly attempt: number;
   /** Worker group it is recorded for, where that may be another than the worker's. */
   readonly group?: string;
+  /** Id of the dispatch, and what it asked for: to write the record again should Redis lose it. */
+  readonly dispatch: string;
+  readonly terms: string;
 }
 
 export type RunEnd =

@@ -12,7 +12,8 @@ import { jobKeyBytes } from './job-key.ts';
 import { type Assignment, JobRun, type RunContext, type RunEnd } from './job-run.ts';
 import type { Lease } from './lease.ts';
 import { NoteDelivery } from './notes.ts';
-import { type PersistOptions, persist } from './persist.ts';
+import { type PersistOptions, persistSurely } from './persist.ts';
+import { Recovery } from './recovery.ts';
 import { Reports, type StartedState } from './reports.ts';
 import type { ReleaseTarget, Shard } from './shard.ts';
 import type { WorkerEvents } from './worker-events.ts';
@@ -30,7 +31,7 @@ export interface JobTableOptions {
   /** A job that runs here is not this worker's any more, though the lease stands. */
   onLost: (run: JobRun) => void;
   /** Who takes a job that this worker gives up; undefined leaves it waiting. */
-  heir: (run: JobRun) => ReleaseTarget | undefined;
+  heir: (run: JobRun, reason: 'move' | 'drain') => ReleaseTarget | undefined;
   /** There is room again, or a job ended without being given up: look at what is recorded. */
   onVacancy: (mustSync: boolean) => void;
 }
@@ -46,6 +47,7 @@ export class JobTable {
   readonly #reports: Reports;
   readonly #notes: NoteDelivery | undefined;
   readonly #context: RunContext;
+  readonly #recovery: Recovery;
   /** While leaving, what is still assigned is handed on and not begun, as is what belongs to another group. */
   leaving = false;
 
@@ -59,11 +61,13 @@ export class JobTable {
       pool: shard.pool,
       onHandlerError: (run, error) => events.emit('handlerError', { key: run.key, error }),
     };
+    const stableMs = () => shard.terms.leaseMs;
+    this.#recovery = new Recovery({ shard, clock: options.persist.clock, worker, group, stableMs });
     this.#reports = new Reports({
       ...options.persist,
       shard,
       worker,
-      stableMs: () => shard.terms.leaseMs,
+      stableMs,
       takesNotes: handler.notify !== undefined,
       onStarted: (run, state) => this.#told(run, state),
     });
@@ -143,7 +147,23 @@ export class JobTable {
   /** Tells every handler that the lease is over. */
   fence(): void {
     this.#waiting.clear();
-    for (const run of this.#runs.values()) this.#end(run, 'fenced');
+    for (const run of this.#runs.values()) {
+      if (!run.over) this.#recovery.fenced(run);
+      this.#end(run, 'fenced');
+    }
+  }
+
+  /**
+   * Redis may have lost something: says what is held here, and what ended of late. False when the lease is over in Redis.
+   */
+  reassert(incarnation: number): Promise<boolean> {
+    const held = [...this.#runs.values()].filter(({ stopReason }) => stopReason !== 'fenced' && stopReason !== 'lost');
+    return this.#recovery.assert(incarnation, held, run => this.stop(run.key, 'lost', run.token));
+  }
+
+  /** Redis is the one it was. */
+  confirmed(): void {
+    this.#recovery.confirmed();
   }
 
   /** Resolves when every job has ended and is recorded. */
@@ -168,7 +188,7 @@ export class JobTable {
   #told(run: JobRun, state: StartedState): void {
     if (state.kind === 'gone') this.stop(run.key, 'lost', run.token);
     else if (state.kind === 'stopping') this.stop(run.key, 'stop', run.token);
-    else if (state.noteCount > 0) this.note(run.key);
+    else if (state.kind === 'running' && state.noteCount > 0) this.note(run.key);
   }
 
   async #tend(run: JobRun): Promise<void> {
@@ -188,19 +208,22 @@ export class JobTable {
       if (byteLength(result) > this.#options.maxPayloadBytes) {
         return this.#fail(run, new HandlerError(`result of ${byteLength(result)} bytes is over the limit`));
       }
-      if (await this.#reports.ended(run, 'completed', result)) events.emit('completed', { key, token });
+      if (!(await this.#reports.ended(run, 'completed', result))) return;
+      this.#recovery.ended(run, 'completed');
+      events.emit('completed', { key, token });
       return;
     }
     if (end.kind === 'failed') return this.#fail(run, end.error);
     events.emit('stopped', { key, token, reason: end.reason });
-    if (end.reason === 'stop') await this.#reports.ended(run, 'stopped', '');
-    else if (end.reason === 'move' || end.reason === 'drain') await this.#release(run, end.reason);
+    if (end.reason === 'stop') {
+      if (await this.#reports.ended(run, 'stopped', '')) this.#recovery.ended(run, 'stopped');
+    } else if (end.reason === 'move' || end.reason === 'drain') await this.#release(run, end.reason);
   }
 
   async #fail(run: JobRun, error: unknown): Promise<void> {
     const { shard, worker, random, events } = this.#options;
     const { key, token } = run;
-    const reply = await persist(this.#options.persist, () =>
+    const reply = await persistSurely(this.#options.persist, () =>
       shard.fail(worker, jobKeyBytes(key), token, describeError(error), random(), false),
     );
     if (reply) events.emit('failed', { key, token, error, dead: reply.status === 'DEAD' });
@@ -208,14 +231,13 @@ export class JobTable {
 
   async #release(run: JobRun, reason: 'move' | 'drain'): Promise<void> {
     const { shard, worker, heir, events } = this.#options;
-    const reply = await persist(this.#options.persist, () => {
-      const target = heir(run);
-      return shard
-        .release(worker, jobKeyBytes(run.key), run.token, target, reason)
-        .then(answer => ({ answer, target }));
+    let target: ReleaseTarget | undefined;
+    const reply = await persistSurely(this.#options.persist, () => {
+      target = heir(run, reason);
+      return shard.release(worker, jobKeyBytes(run.key), run.token, target, reason);
     });
-    if (!reply || reply.answer.status === 'GONE' || reply.answer.status === 'STOPPED') return;
-    const to = reply.answer.status === 'ASSIGNED' ? (reply.target?.worker ?? null) : null;
+    if (reply?.status !== 'ASSIGNED' && reply?.status !== 'PENDING') return;
+    const to = reply.status === 'ASSIGNED' ? (target?.worker ?? null) : null;
     events.emit('moved', { key: run.key, token: run.token, to });
   }
 
@@ -237,7 +259,22 @@ export class JobTable {
 
 /** A row of the lists that `claim` and `assign` answer with. */
 export function assignmentOf(row: readonly unknown[]): Assignment {
-  const [key, token, attempt, payload, group] = row as [Buffer, Buffer, number, Buffer, Buffer?];
-  const assignment = { key: decodeText(key), token: Number(String(token)), attempt, payload };
+  const [key, token, attempt, payload, dispatch, terms, group] = row as [
+    Buffer,
+    Buffer,
+    number,
+    Buffer,
+    Buffer,
+    Buffer,
+    Buffer?,
+  ];
+  const assignment = {
+    key: decodeText(key),
+    token: Number(String(token)),
+    attempt,
+    payload,
+    dispatch: String(dispatch),
+    terms: String(terms),
+  };
   return group ? { ...assignment, group: String(group) } : assignment;
 }

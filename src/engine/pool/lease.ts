@@ -20,6 +20,8 @@ export interface LeaseEvents {
 export interface LeaseOptions {
   clock: Clock;
   terms: () => LeaseTerms;
+  /** Longest time to the first renewal after a registration; default a third of the lease. */
+  firstRenewalMs?: number | undefined;
   /** Asks Redis; false when the lease is over there. */
   renew: () => Promise<boolean>;
   /** Called when Redis does not answer in time: the socket may be dead. */
@@ -74,10 +76,11 @@ export class Lease implements WorkerLease {
 
   /** The worker was registered by a request sent at `sentMs`. False when the reply came so late that nothing is left. */
   begin(sentMs: number): boolean {
+    const { leaseMs, marginMs } = this.#options.terms();
+    if (this.#leaseClock.nowMs() >= sentMs + leaseMs - marginMs) return false;
+    this.#held = true;
     this.#extend(sentMs);
-    this.#held = this.#leaseClock.nowMs() < this.#deadlineMs;
-    if (!this.#held) return false;
-    this.#armRenewal(sentMs);
+    this.#armRenewal(sentMs, this.#options.firstRenewalMs);
     this.#armDeadline();
     this.events.emit('renewed', undefined);
     return true;
@@ -115,13 +118,13 @@ export class Lease implements WorkerLease {
     this.#deadlineMs = sentMs + leaseMs - marginMs;
   }
 
-  #armRenewal(sentMs: number): void {
+  #armRenewal(sentMs: number, mostMs = Number.POSITIVE_INFINITY): void {
     const { random = Math.random, lagMs = () => 0, terms } = this.#options;
     const thirdMs = terms().leaseMs / 3;
     // What runs late sends late: that is made up for, as far as half of the time.
     const lag = lagMs();
     const earlierMs = lag > lagLimitMs(terms()) ? Math.min(lag, thirdMs / 2) : 0;
-    const intervalMs = (thirdMs - earlierMs) * (1 + RENEW_JITTER * (2 * random() - 1));
+    const intervalMs = Math.min(mostMs, (thirdMs - earlierMs) * (1 + RENEW_JITTER * (2 * random() - 1)));
     this.#renewIn(sentMs + intervalMs - this.#leaseClock.nowMs());
   }
 

@@ -73,25 +73,25 @@ export class Membership {
   /** Replies may overtake each other: one of an older epoch is dropped. */
   apply(reply: Members): void {
     if (reply.epoch < this.#epoch) return;
-    const rows = reply.list as [Buffer, number, number, Buffer][];
+    const rows = reply.list as [Buffer, number, number, Buffer, number][];
     const newEpoch = reply.epoch !== this.#epoch;
     if (newEpoch) this.#infos.clear();
     const seats: Seat[] = [];
-    for (const [idBytes, owned, draining, text] of rows) {
+    for (const [idBytes, owned, draining, text, proven] of rows) {
       const id = String(idBytes);
       if (text.length > 0) this.#infos.set(id, JSON.parse(String(text)) as WorkerInfo);
       const info = this.#infos.get(id);
       if (!info) continue;
       const { group, capacity, weight } = info;
-      seats.push({ id, group, capacity, weight, draining: draining === 1, owned });
+      seats.push({ id, group, capacity, weight, draining: draining === 1, owned, proven: proven === 1 });
     }
     const before = new Set([...this.#placement.seats].map(seat => seat.id));
     const sameSeats = before.size === seats.length && seats.every(seat => before.has(seat.id));
     this.#epoch = reply.epoch;
     if (!newEpoch && sameSeats) {
-      for (const { id, owned } of seats) {
+      for (const { id, owned, proven } of seats) {
         const seat = this.#placement.seat(id);
-        if (seat) seat.owned = owned;
+        if (seat) Object.assign(seat, { owned, proven });
       }
       return;
     }

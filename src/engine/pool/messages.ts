@@ -2,7 +2,16 @@
 import { decodeText } from '../core/text.ts';
 
 export type MailboxMessage =
-  | { kind: 'assign'; sequence: number; token: number; attempt: number; key: string; payload: Buffer }
+  | {
+      kind: 'assign';
+      sequence: number;
+      token: number;
+      attempt: number;
+      key: string;
+      dispatch: string;
+      terms: string;
+      payload: Buffer;
+    }
   /** An assignment whose payload is too large for a hint. */
   | { kind: 'fetch'; sequence: number }
   | { kind: 'stop'; sequence: number; token: number; key: string }
@@ -44,6 +53,8 @@ export function parseMailbox(message: Buffer): MailboxMessage | undefined {
         token: Number(words[2]),
         attempt: Number(words[3]),
         key: decodeText(body.subarray(0, keyLength)),
+        dispatch: words[5] ?? '',
+        terms: words.slice(6).join(' '),
         payload: body.subarray(keyLength),
       };
     }

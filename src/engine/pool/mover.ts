@@ -2,9 +2,10 @@ import type { JobRun } from './job-run.ts';
 import type { JobTable } from './job-table.ts';
 import type { Membership } from './membership.ts';
 import { hasRoom, type Seat } from './placement.ts';
-import type { ReleaseTarget } from './shard.ts';
+import type { ReleaseTarget, Shard } from './shard.ts';
 
 export interface MoverOptions {
+  shard: Shard;
   worker: string;
   group: string;
   membership: Membership;
@@ -15,9 +16,10 @@ export interface MoverOptions {
 }
 
 /**
- * Sends running services to their owner when the membership changed and has been quiet since, so that a worker that joins
- * and dies in a loop moves nothing. At most `maxMoves` jobs are on their way at once. Tasks stay until they end. A service
- * of another worker group leaves also when nobody can take it: it waits in that group's queue.
+ * Sends running services to their owner when the membership changed and has been quiet since, and only to workers that have
+ * proven themselves, so that one that joins and dies in a loop moves nothing. At most `maxMoves` jobs are on their way at
+ * once. Tasks stay until they end. A service of another worker group leaves also when nobody can take it: it waits in that
+ * group's queue. In quarantine nothing moves: the members are not all back yet.
  */
 export class Mover {
   readonly #options: MoverOptions;
@@ -39,7 +41,8 @@ export class Mover {
 
   /** Ms until it may move something, or undefined when there is nothing to do. */
   plan(): number | undefined {
-    const { membership, table, settleMs } = this.#options;
+    const { shard, membership, table, settleMs } = this.#options;
+    if (shard.quarantineMs > 0) return shard.quarantineMs;
     const situation = this.#situation();
     if (situation !== this.#planned || this.#lookAgain) {
       const waitMs = settleMs - membership.quietMs;
@@ -55,9 +58,9 @@ export class Mover {
   }
 
   /** Who takes a job that this worker gives up. Counts it there, so that the next one finds less room. */
-  takeHeir(run: JobRun): ReleaseTarget | undefined {
+  takeHeir(run: JobRun, reason: 'move' | 'drain'): ReleaseTarget | undefined {
     if (this.#moving.has(run)) this.#moving.set(run, undefined);
-    const seat = this.#heirOf(run);
+    const seat = this.#heirOf(run, reason);
     if (!seat) return undefined;
     seat.owned++;
     return { worker: seat.id, epoch: this.#options.membership.epoch, capacity: seat.capacity };
@@ -73,7 +76,7 @@ export class Mover {
         this.#lookAgain ||= this.#moving.size > 0;
         continue;
       }
-      this.#moving.set(run, this.#heirOf(run)?.id);
+      this.#moving.set(run, this.#heirOf(run, 'move')?.id);
       table
         .give(run, 'move')
         .catch(onError)
@@ -87,14 +90,19 @@ export class Mover {
   #mustLeave(run: JobRun): boolean {
     const { membership, worker, group } = this.#options;
     if (run.isTask || !(run.running || run.starting) || this.#moving.has(run)) return false;
-    const owner = membership.placement.ownerOf(run.hash, run.group, worker, this.#hasPlace);
+    const owner = membership.placement.ownerOf(run.hash, run.group, worker, this.#isSteady);
     return owner?.id !== worker && (owner !== undefined || run.group !== group);
   }
 
-  #heirOf(run: JobRun): Seat | undefined {
+  #heirOf(run: JobRun, reason: 'move' | 'drain'): Seat | undefined {
     const { membership, worker } = this.#options;
-    return membership.placement.heirOf(run.hash, run.group, worker, this.#hasPlace);
+    // Who leaves hands on to anybody alive.
+    const takes = reason === 'move' ? this.#isSteady : this.#hasPlace;
+    return membership.placement.heirOf(run.hash, run.group, worker, takes);
   }
+
+  /** Has room, and has shown that it stays. */
+  readonly #isSteady = (seat: Seat): boolean => seat.proven && this.#hasPlace(seat);
 
   readonly #hasPlace = (seat: Seat): boolean => {
     let coming = 0;
@@ -105,7 +113,9 @@ export class Mover {
   /** Looking at every job costs something for every job: only when what decides it has changed. */
   #situation(): string {
     const { membership } = this.#options;
-    const full = [...membership.placement.seats].filter(seat => !hasRoom(seat)).map(seat => seat.id);
-    return `${membership.epoch} ${full.join(' ')}`;
+    const passedOver = [...membership.placement.seats]
+      .filter(seat => !(seat.proven && hasRoom(seat)))
+      .map(seat => seat.id);
+    return `${membership.epoch} ${passedOver.join(' ')}`;
   }
 }

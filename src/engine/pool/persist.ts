@@ -26,6 +26,24 @@ export async function persist<T>(options: PersistOptions, call: () => Promise<T>
   return undefined;
 }
 
+/** A step whose outcome is not known in quarantine is tried again after this long. */
+export const UNSURE_RETRY_MS = 200;
+
+/**
+ * As `persist`, and again while the answer is UNKNOWN: in quarantine the worker first asserts what it holds, then the step
+ * has something to act on.
+ */
+export async function persistSurely<T extends { status: string }>(
+  options: PersistOptions,
+  call: () => Promise<T>,
+): Promise<T | undefined> {
+  for (;;) {
+    const reply = await persist(options, call);
+    if (reply?.status !== 'UNKNOWN') return reply;
+    await sleep(options.clock, UNSURE_RETRY_MS, options.signal);
+  }
+}
+
 /** The listener goes with the call: the signal lives as long as the worker. */
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   return new Promise((resolve, reject) => {

@@ -14,6 +14,8 @@ export interface Seat {
   readonly draining: boolean;
   /** Jobs recorded to it when last seen. */
   owned: number;
+  /** It has renewed its lease since it joined: running jobs move to it. */
+  proven: boolean;
 }
 
 interface RankedSeat {

@@ -14,7 +14,7 @@ import type { LeaseOption } from './options.ts';
 import { poolOptions } from './options.ts';
 import { RouteMap } from './route-map.ts';
 import { DEFAULT_GROUP } from './routes.ts';
-import { Shard } from './shard.ts';
+import { type LossCause, Shard } from './shard.ts';
 
 export interface PoolViewOptions {
   create: boolean;
@@ -27,8 +27,8 @@ export interface PoolViewOptions {
 }
 
 export interface PoolViewEvents {
-  /** Redis lost the pool, or it was made anew: leases and jobs of before are not in it. */
-  stateLost: undefined;
+  /** Redis may have lost something of the pool, which is in quarantine now. */
+  stateLost: LossCause;
   /** Work waits in a group. */
   pending: string;
   error: unknown;
@@ -56,9 +56,9 @@ export class PoolView {
       () => this.update(),
       error => this.events.emit('error', error),
     );
-    shard.events.on('lost', () => {
-      this.membership.reset();
-      this.events.emit('stateLost', undefined);
+    shard.events.on('lost', cause => {
+      if (cause === 'flushed') this.membership.reset();
+      this.events.emit('stateLost', cause);
       this.refresh();
     });
   }

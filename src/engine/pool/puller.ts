@@ -35,6 +35,7 @@ export class Puller {
   }
 
   async pull(): Promise<void> {
+    if (this.#options.shard.quarantineMs > 0) return;
     for (let page = 0; page < MAX_PAGES && this.#options.room() > 0; page++) {
       const last = await this.#pullPage();
       if (last) return;

@@ -85,11 +85,12 @@ export class RecordedJobs {
   }
 
   /**
-   * Redis has counted `sequence` hints: reads everything if some are missing. True when some may still be under way, to be
-   * looked at again soon.
+   * Redis has counted `sequence` hints: reads everything if some are missing, but not in quarantine, when nothing can be
+   * claimed. True when some may still be under way, to be looked at again soon.
    */
   async compare(sequence: number, nowMs: number): Promise<boolean> {
     const underWay = this.#cursor.compare(sequence, nowMs);
+    if (this.#options.shard.quarantineMs > 0) return false;
     if (this.#cursor.missed) await this.#synchronise(sequence);
     return underWay;
   }
@@ -135,6 +136,10 @@ export class RecordedJobs {
       const reply = await shard.claim(worker, incarnation(), pairs);
       if (reply.status === 'EXPIRED') {
         onExpired();
+        return 0;
+      }
+      if (reply.status === 'QUARANTINE') {
+        this.doubt();
         return 0;
       }
       const rows = reply.jobs as [Buffer, Buffer, ...unknown[]][];

@@ -4,14 +4,19 @@
  * told ended.
  */
 import type { Bytes } from '../core/bytes.ts';
+import { sleep } from '../core/clock.ts';
 import type { Argument } from '../redis/script.ts';
 import { jobKeyBytes } from './job-key.ts';
 import type { JobRun } from './job-run.ts';
-import { type PersistOptions, persist } from './persist.ts';
+import { type PersistOptions, persist, UNSURE_RETRY_MS } from './persist.ts';
 import type { SettleOutcome, Shard } from './shard.ts';
 
 /** What `started` answers about one job. */
-export type StartedState = { kind: 'gone' } | { kind: 'stopping' } | { kind: 'running'; noteCount: number };
+export type StartedState =
+  | { kind: 'gone' }
+  | { kind: 'unknown' }
+  | { kind: 'stopping' }
+  | { kind: 'running'; noteCount: number };
 
 interface Ending {
   run: JobRun;
@@ -103,13 +108,21 @@ export class Reports {
     const items: Argument[] = [];
     for (const { run, outcome, result } of endings) items.push(jobKeyBytes(run.key), run.token, outcome, result);
     const reply = await persist(this.#options, () => shard.settle(worker, items));
-    endings.forEach(({ resolve }, index) => {
-      resolve(String(reply?.states[index]) === 'ended');
+    const unsure: Ending[] = [];
+    endings.forEach((ending, index) => {
+      const state = String(reply?.states[index]);
+      if (state === 'unknown') unsure.push(ending);
+      else ending.resolve(state === 'ended');
     });
+    if (unsure.length === 0) return;
+    // In quarantine: the worker asserts first what it holds.
+    await sleep(this.#options.clock, UNSURE_RETRY_MS, this.#options.signal);
+    await this.#sendEndings(unsure);
   }
 }
 
 function startedState(state: unknown): StartedState {
   if (typeof state === 'number') return { kind: 'running', noteCount: state };
-  return String(state) === 'stopping' ? { kind: 'stopping' } : { kind: 'gone' };
+  const kind = String(state);
+  return { kind: kind === 'stopping' || kind === 'unknown' ? kind : 'gone' };
 }

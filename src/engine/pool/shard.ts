@@ -1,8 +1,10 @@
 /**
  * One shard of a pool, as the scripts see it: every transition is one call here. The pool's generation goes with each; a
  * reply LOST says that the shard is not the one this process knows (flushed, or made anew). Then the shard is looked up
- * again, or made again by whoever may, and the call repeated once; leases and jobs of before are not members of it.
+ * again, or made again as it was, and the call repeated once. Whether Redis itself is the one of before is told by each look
+ * at the members. In both cases `lost` says that jobs and leases may be missing, and live workers assert theirs.
  */
+import { type Bytes, byteLength } from '../core/bytes.ts';
 import { Emitter } from '../core/emitter.ts';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
@@ -11,7 +13,9 @@ import type { KeyBytes } from '../redis/keys.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Argument, Script } from '../redis/script.ts';
 import { type LeaseOption, type LeaseTerms, resolveLease } from './options.ts';
+import { PROTOCOL, requireProtocol } from './protocol.ts';
 import * as scripts from './scripts.gen.ts';
+import { formatDigest, formatTerms } from './terms.ts';
 
 type Inputs = Record<string, Argument | readonly Argument[]>;
 type Known<Reply> = Exclude<Reply, { status: 'LOST' }>;
@@ -22,13 +26,22 @@ export interface ShardOptions {
   lease: LeaseOption | undefined;
   /** undefined: the limit the pool has. */
   limit: number | undefined;
-  defaults: { limit: number; ledgerLength: number; deadLimit: number };
+  defaults: ShardSettings;
 }
+
+interface ShardSettings {
+  limit: number;
+  ledgerLength: number;
+  deadLimit: number;
+}
+
+/** Why Redis may know less than it did: the shard was flushed or made anew, or another server answers, or a restarted one. */
+export type LossCause = 'flushed' | 'server';
 
 export interface DispatchRequest {
   id: string;
   key: KeyBytes;
-  payload: Argument;
+  payload: Bytes;
   group: string;
   digest: string;
   rememberMs: number | undefined;
@@ -55,18 +68,22 @@ export type SettleOutcome = 'completed' | 'stopped';
 const REQUEST_RETENTION_MS = 60_000;
 export const MAX_NOTES = 1000;
 const TERM_FIELDS = ['lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms'] as const;
+const SETTING_FIELDS = ['limit', 'ledger-length', 'dead-limit'] as const;
 
 export class Shard {
   readonly pool: string;
   readonly index: number;
-  /** `lost`: what was known of the shard is gone; it exists again under another generation. */
-  readonly events = new Emitter<{ lost: undefined }>();
+  /** `lost`: Redis may know less of the shard than it did; the shard is in quarantine. */
+  readonly events = new Emitter<{ lost: LossCause }>();
   readonly #link: RedisLink;
   readonly #options: ShardOptions;
   readonly #keys: ReturnType<RedisLink['keys']['pool']>;
   readonly #fixed;
   #generation = '';
+  #server = '';
+  #quarantineEndMs = 0;
   #terms: LeaseTerms = resolveLease('default');
+  #settings: ShardSettings;
   #attaching: Promise<void> | undefined;
 
   private constructor(link: RedisLink, pool: string, index: number, options: ShardOptions) {
@@ -74,6 +91,7 @@ export class Shard {
     this.pool = pool;
     this.index = index;
     this.#options = options;
+    this.#settings = options.defaults;
     const keys = link.keys.pool(pool, index);
     this.#keys = keys;
     this.#fixed = {
@@ -126,6 +144,11 @@ export class Shard {
     return this.#keys.config;
   }
 
+  /** How long nothing is admitted, assigned, moved or reaped, as last heard; 0 outside of a quarantine. */
+  get quarantineMs(): number {
+    return Math.max(0, this.#quarantineEndMs - this.#link.clock.monotonicMs());
+  }
+
   get channels() {
     const { events, mailbox, replies } = this.#keys;
     return { events, mailbox, replies };
@@ -138,7 +161,8 @@ export class Shard {
 
   /** On the connection given, so that it waits behind nothing. */
   renew(connection: Connection, worker: string, incarnation: number, health = '') {
-    return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation, health }, connection);
+    const { events } = this.#keys;
+    return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation, health, events }, connection);
   }
 
   drain(worker: string) {
@@ -152,9 +176,16 @@ export class Shard {
   }
 
   /** `group` is the one whose waiting jobs matter to the caller. */
-  members(worker: string, group: string, knownEpoch: number) {
+  async members(worker: string, group: string, knownEpoch: number) {
     const keys = { ...this.#fixed, pending: this.#keys.pending(group) };
-    return this.#run(scripts.membersScript, keys, { worker, known_epoch: knownEpoch });
+    const { events } = this.#keys;
+    const reply = await this.#run(scripts.membersScript, keys, { worker, known_epoch: knownEpoch, events });
+    this.#quarantineEndMs = this.#link.clock.monotonicMs() + reply.quarantine_ms;
+    if (reply.server !== this.#server) {
+      this.#server = reply.server;
+      this.events.emit('lost', 'server');
+    }
+    return reply;
   }
 
   /** `connection`: another than the link's own. */
@@ -178,14 +209,10 @@ export class Shard {
       payload,
       group,
       worker,
-      digest: request.digest,
+      digest: formatDigest(request.digest),
       remember_ms: request.rememberMs ?? '',
       delay_ms: Math.ceil(request.delayMs),
-      attempts: request.attempts,
-      backoff_ms: Math.ceil(request.backoffMs),
-      backoff_max_ms: Math.ceil(request.backoffMaxMs),
-      reply_to: request.replyTo,
-      keep_ms: request.keepMs ?? '',
+      terms: formatTerms({ ...request, payloadBytes: byteLength(payload) }),
       epoch: request.epoch,
       capacity: request.capacity,
       mailbox_prefix: this.#keys.mailboxPrefix,
@@ -206,7 +233,15 @@ export class Shard {
   ) {
     const { id, incarnation, group, capacity } = worker;
     const inputs = { ...this.#fixed, pending: this.#keys.pending(group), own: this.#keys.owned(id) };
-    return this.#run(scripts.assignScript, inputs, { worker: id, incarnation, epoch, capacity, job_keys: keys });
+    const { events } = this.#keys;
+    return this.#run(scripts.assignScript, inputs, {
+      worker: id,
+      incarnation,
+      epoch,
+      capacity,
+      events,
+      job_keys: keys,
+    });
   }
 
   /** `pairs`: key and token it runs under here, empty when it does not run. */
@@ -216,6 +251,7 @@ export class Shard {
       worker,
       incarnation,
       replies_prefix: this.#keys.repliesPrefix,
+      events: this.#keys.events,
       pairs,
     });
   }
@@ -320,6 +356,17 @@ export class Shard {
     });
   }
 
+  /** `items`: key, token, state, attempt, stable ms, group, dispatch, terms, payload. */
+  reassert(worker: string, incarnation: number, items: readonly Argument[]) {
+    const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
+    return this.#run(scripts.reassertScript, keys, { worker, incarnation, events: this.#keys.events, items });
+  }
+
+  /** `items`: key, dispatch, token, outcome, result. */
+  resettle(items: readonly Argument[]) {
+    return this.#run(scripts.resettleScript, this.#fixed, { replies_prefix: this.#keys.repliesPrefix, items });
+  }
+
   /** Fields of the shard's settings and counters; null where absent. */
   readConfig(...fields: string[]): Promise<(Buffer | null)[]> {
     return this.#link.commands.call('HMGET', this.#keys.config, ...fields) as Promise<(Buffer | null)[]>;
@@ -364,7 +411,7 @@ export class Shard {
       try {
         const before = this.#generation;
         await this.#attach();
-        if (this.#generation !== before) this.events.emit('lost', undefined);
+        if (this.#generation !== before) this.events.emit('lost', 'flushed');
       } finally {
         this.#attaching = undefined;
       }
@@ -373,33 +420,34 @@ export class Shard {
   }
 
   async #attach(): Promise<void> {
-    if (this.#options.create) await this.#create();
-    const fields = (await this.#link.commands.call(
-      'HMGET',
-      this.#keys.config,
-      'generation',
-      ...TERM_FIELDS,
-    )) as (Buffer | null)[];
-    const [generation, ...terms] = fields.map(field => (field === null ? null : String(field)));
-    if (generation === null || generation === undefined) {
+    // Whoever knew the shard makes it again, so that workers need not come first.
+    if (this.#options.create || this.#generation !== '') await this.#create();
+    const fields = (await this.readConfig('generation', 'server', 'protocol', ...SETTING_FIELDS, ...TERM_FIELDS)).map(
+      field => (field === null ? '' : String(field)),
+    );
+    const [generation = '', server = '', protocol = '', limit, ledgerLength, deadLimit, ...terms] = fields;
+    if (generation === '') {
       throw new NotFoundError('pool', this.pool, { hint: 'It is made by the first worker that starts in it.' });
     }
+    requireProtocol(this.pool, protocol);
     const [leaseMs = 0, marginMs = 0, graceMs = 0, clampMs = 0, stopBudgetMs = 0] = terms.map(Number);
     this.#terms = resolveLease({ leaseMs, marginMs, graceMs, clampMs, stopBudgetMs });
+    this.#settings = { limit: Number(limit), ledgerLength: Number(ledgerLength), deadLimit: Number(deadLimit) };
     this.#generation = generation;
+    this.#server = server;
   }
 
   async #create(): Promise<void> {
-    const { lease, limit, defaults } = this.#options;
-    // A pool that was lost is made again with the terms it had.
-    const terms = resolveLease(lease ?? (this.#generation === '' ? 'default' : this.#terms));
-    const info = String(await this.#link.commands.call('INFO', 'replication'));
+    const { lease, limit } = this.#options;
+    const known = this.#generation !== '';
+    // A shard that was lost is made again as it was.
+    const terms = resolveLease(known ? this.#terms : (lease ?? 'default'));
+    const { ledgerLength, deadLimit } = this.#settings;
     const reply = await this.#link.commands.run(
       scripts.createScript,
       { config: this.#keys.config, members: this.#keys.members },
       {
         generation: newId(),
-        server: /^master_replid:(\S+)/m.exec(info)?.[1] ?? '',
         shards: 1,
         terms_given: lease === undefined ? 0 : 1,
         limit_given: limit === undefined ? 0 : 1,
@@ -408,9 +456,12 @@ export class Shard {
         grace_ms: terms.graceMs,
         clamp_ms: terms.clampMs,
         stop_budget_ms: terms.stopBudgetMs,
-        limit: limit ?? defaults.limit,
-        ledger_length: defaults.ledgerLength,
-        dead_limit: defaults.deadLimit,
+        limit: (known ? undefined : limit) ?? this.#settings.limit,
+        ledger_length: ledgerLength,
+        dead_limit: deadLimit,
+        protocol: PROTOCOL.newest,
+        known: known ? 1 : 0,
+        events: this.#keys.events,
       },
     );
     if (reply.status === 'CONFLICT') {

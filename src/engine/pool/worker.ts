@@ -9,7 +9,7 @@
 import { backoffMs } from '../core/backoff.ts';
 import { type Clock, sleep, type Timer, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { ConflictError, PonosError } from '../core/errors.ts';
+import { ConflictError, PonosError, RedisUnavailableError } from '../core/errors.ts';
 import { PeriodicTask } from '../core/periodic.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Subscription, Subscriptions } from '../redis/subscriptions.ts';
@@ -73,6 +73,9 @@ export class Worker {
   readonly #offs: (() => void)[] = [];
   #state: State = 'opening';
   #incarnation = 0;
+  /** How often Redis may have lost something, and up to which of these this worker has said what it holds. */
+  #lossCount = 0;
+  #assertedCount = 0;
   #subscription: Subscription | undefined;
   #lagging = false;
   #pokeTimer: Timer | undefined;
@@ -91,6 +94,7 @@ export class Worker {
       terms: () => shard.terms,
       random,
       lagMs: () => setup.lag.p99Ms,
+      firstRenewalMs: settings.settleMs,
       renew: () => this.#renew(),
       onSilence: () => setup.leaseConnection.reconnect(),
     });
@@ -113,7 +117,7 @@ export class Worker {
       onLost: run => {
         this.#zombies.watch([run]).catch(onError);
       },
-      heir: run => this.#mover.takeHeir(run),
+      heir: (run, reason) => this.#mover.takeHeir(run, reason),
       onVacancy: mustSync => {
         if (mustSync) this.#recorded.doubt();
         else if (this.#backlog) this.#reconcile.poke();
@@ -133,6 +137,7 @@ export class Worker {
       onExpired: () => this.#lease.lose('Redis says so'),
     });
     this.#mover = new Mover({
+      shard,
       worker: id,
       group: info.group,
       membership,
@@ -216,20 +221,24 @@ export class Worker {
       this.#lease.events.on('error', error => this.events.emit('error', error)),
       membership.events.on('changed', () => this.#reconcile.poke()),
       leaseConnection.events.on('ready', () => this.#reconcile.poke()),
+      shard.events.on('lost', () => {
+        this.#lossCount++;
+        this.#reconcile.poke();
+      }),
     );
     this.#subscription = await subscriptions.subscribe(shard.channels.mailbox(id), {
       message: message => this.#recorded.receive(message),
       ready: () => this.#reconcile.poke(),
     });
-    while (this.#state === 'opening') await this.#register();
+    while (this.#state === 'opening') await this.#register(this.#incarnation + 1);
     this.#reconcile.start();
     this.#reconcile.poke();
   }
 
-  async #register(): Promise<void> {
+  /** Under the incarnation given: the next one after a fence, the present one after Redis lost something. */
+  async #register(incarnation: number): Promise<void> {
     const { shard, id, info, membership } = this.#setup;
     const sentMs = this.#lease.nowMs();
-    const incarnation = this.#incarnation + 1;
     const reply = await shard.register(id, info.node, incarnation, JSON.stringify(info));
     if (reply.status === 'TAKEN') {
       throw new ConflictError(`worker "${id}" of pool "${shard.pool}" belongs to node "${reply.node}"`, {
@@ -237,6 +246,9 @@ export class Worker {
         hint: `Its lease is over in ${Math.ceil(reply.left_ms / 1000)} s unless that node renews it.`,
       });
     }
+    const fresh = incarnation !== this.#incarnation;
+    // A lease that was lost meanwhile is not taken up again: the next incarnation is under way.
+    if (!fresh && !this.#lease.check()) return;
     this.#incarnation = incarnation;
     this.#recorded.restart(reply.mail);
     this.#health.restart();
@@ -244,9 +256,10 @@ export class Worker {
     // A reply that took longer than the lease is no right to anything: the caller tries again.
     if (!this.#lease.begin(sentMs)) return;
     if (this.#state !== 'leaving') this.#state = 'member';
-    this.events.emit('registered', { incarnation });
+    if (fresh) this.events.emit('registered', { incarnation });
   }
 
+  /** Whether the lease was extended. In quarantine Redis may not know the worker: it registers again. */
   async #renew(): Promise<boolean> {
     const { shard, leaseConnection, id, lag } = this.#setup;
     const lagMs = lag.p99Ms;
@@ -254,6 +267,10 @@ export class Worker {
     const news = this.#health.news({ zombieCount: this.#zombies.count, lagMs, lagging });
     const reply = await shard.renew(leaseConnection, id, this.#incarnation, news);
     if (reply.status === 'RENEWED') this.#health.told(news);
+    if (reply.status === 'UNKNOWN') {
+      this.#reconcile.poke();
+      throw new RedisUnavailableError('Redis lost the membership of the worker');
+    }
     return reply.status === 'RENEWED';
   }
 
@@ -273,6 +290,8 @@ export class Worker {
     const reply = await shard.members(id, info.group, membership.epoch);
     membership.apply(reply);
     if (!this.#lease.check()) return;
+    if (this.#lossCount > this.#assertedCount) return this.#reassert();
+    this.#table.confirmed();
     if (reply.mail < 0) return this.#lease.lose('it is no member any more');
     if (membership.placement.seat(id)?.draining) this.#drainInBackground();
     if (reply.reapable > 0) await this.#reap();
@@ -281,6 +300,18 @@ export class Worker {
     if (this.#backlog && this.#state === 'member') await this.#puller.pull();
     const movesMs = this.#state === 'member' ? this.#mover.plan() : undefined;
     this.#pokeIn([reply.next_ms, movesMs, soon ? MailboxCursor.transitMs : undefined]);
+  }
+
+  /** Redis may have lost something: becomes a member of what it has now, and says what it holds. Then all is compared anew. */
+  async #reassert(): Promise<void> {
+    const { shard, id } = this.#setup;
+    const lossCount = this.#lossCount;
+    await this.#register(this.#incarnation);
+    if (!this.#lease.check()) return;
+    if (this.#state === 'leaving') await shard.drain(id);
+    if (await this.#table.reassert(this.#incarnation)) this.#assertedCount = lossCount;
+    else this.#lease.lose('Redis says so');
+    this.#reconcile.poke();
   }
 
   /** Does not wait for the next turn when something is due before it. */
@@ -321,7 +352,7 @@ export class Worker {
       await stopping;
       for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
         try {
-          await this.#register();
+          await this.#register(this.#incarnation + 1);
           this.#reconcile.poke();
         } catch (error) {
           this.events.emit('error', error);

@@ -219,20 +219,6 @@ describe('a fleet of workers', () => {
     const other = await fixture.node({ lease: 'fast' });
     expect(other.pool).toBe(fixture.pool);
   });
-
-  it('notices that Redis lost everything, makes the pool again and goes on', async () => {
-    const recorder = new Recorder();
-    const [a] = await fleet(['a'], recorder);
-    await a?.node.dispatch('old', '', { wait: 'started' });
-    const lost = a?.node.events.once('stateLost');
-    const look = await fixture.look();
-    await look.commands.call('FLUSHALL');
-    await lost;
-    await until(() => a?.worker.incarnation === 2 && recorder.owner('old') === undefined, 'the worker to begin anew');
-    await a?.node.dispatch('new', '', { wait: 'started' });
-    expect(recorder.overlaps).toEqual([]);
-    expect(recorder.of('old')).toEqual(['start a 1', 'stop a fenced']);
-  });
 });
 
 describe('stopping a job', () => {

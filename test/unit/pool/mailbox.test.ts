@@ -70,13 +70,19 @@ describe('the numbers of hints', () => {
 describe('messages', () => {
   it('hold key and payload of any bytes', () => {
     const key = Buffer.from([0xff, 0x0a, 0x20]);
-    const message = Buffer.concat([Buffer.from('assign 7 1700000000000001 2 3\n'), key, Buffer.from([0, 10, 255])]);
+    const message = Buffer.concat([
+      Buffer.from('assign 7 1700000000000001 2 3 id-1 5 1000 9000 3 - - -\n'),
+      key,
+      Buffer.from([0, 10, 255]),
+    ]);
     expect(parseMailbox(message)).toEqual({
       kind: 'assign',
       sequence: 7,
       token: 1700000000000001,
       attempt: 2,
       key: '\udcff\n ',
+      dispatch: 'id-1',
+      terms: '5 1000 9000 3 - - -',
       payload: Buffer.from([0, 10, 255]),
     });
     expect(parseMailbox(Buffer.from('stop 8 12 1\nk'))).toEqual({ kind: 'stop', sequence: 8, token: 12, key: 'k' });

@@ -5,7 +5,7 @@ import { hasRoom, Placement, type Seat } from '../../../src/engine/pool/placemen
 const KEYS = Array.from({ length: 10_000 }, (_, i) => `tenant-${i}`);
 
 function seat(id: string, more: Partial<Seat> = {}): Seat {
-  return { id, group: 'default', capacity: 1_000_000, weight: 1, draining: false, owned: 0, ...more };
+  return { id, group: 'default', capacity: 1_000_000, weight: 1, draining: false, owned: 0, proven: true, ...more };
 }
 
 function owners(seats: Seat[]): Map<string, string | undefined> {

@@ -5,6 +5,7 @@
 import { WrongTypeError } from '../../core/errors.ts';
 import { decodeText } from '../../core/text.ts';
 import { hash64, shardIndex } from '../../pool/hash.ts';
+import { isTerms } from '../../pool/terms.ts';
 import type { KeyBytes } from '../../redis/keys.ts';
 import type { RedisLink } from '../../redis/link.ts';
 import type { Argument } from '../../redis/script.ts';
@@ -30,17 +31,7 @@ export interface Suspect {
 
 type Fields = (Buffer | null)[];
 
-const RECORD_FIELDS = [
-  'state',
-  'group',
-  'worker',
-  'token',
-  'not-before',
-  'attempt',
-  'attempts',
-  'backoff',
-  'dispatch',
-] as const;
+const RECORD_FIELDS = ['state', 'group', 'worker', 'token', 'not-before', 'attempt', 'terms', 'dispatch'] as const;
 const OWNED_STATES = new Set(['assigned', 'running', 'stopping']);
 const SETTINGS = [
   'clock',
@@ -378,7 +369,7 @@ type Report = (code: ViolationCode, key: KeyBytes, is: string, shouldBe: string,
 
 /** What the scripts need of a record and it does not have. */
 function badFields(found: Fields): string[] {
-  const [state, group, worker, token, , attempt, attempts, backoff, dispatch] = found.map(text);
+  const [state, group, worker, token, , attempt, terms, dispatch] = found.map(text);
   const owned = OWNED_STATES.has(state ?? '');
   const valid: Record<string, boolean> = {
     state: owned || state === 'pending',
@@ -386,8 +377,7 @@ function badFields(found: Fields): string[] {
     worker: !owned || Boolean(worker),
     token: !owned || isNumber(token),
     attempt: isNumber(attempt),
-    attempts: isNumber(attempts),
-    backoff: /^\d+ \d+$/.test(backoff ?? ''),
+    terms: terms !== undefined && isTerms(terms),
     dispatch: dispatch !== undefined,
   };
   return Object.keys(valid).filter(field => !valid[field]);

@@ -92,7 +92,8 @@ export class Supervisor {
       throw error;
     }
     const { key, payload, token, attempt, group, pool } = job;
-    const assignment = { key, payload, token, attempt };
+    // The host records nothing: it needs no more of the assignment.
+    const assignment = { key, payload, token, attempt, dispatch: '', terms: '' };
     host.send({ kind: 'begin', id: remote.id, assignment, group, pool });
     job.signal.addEventListener('abort', () => this.#stop(remote), { once: true });
     return remote;

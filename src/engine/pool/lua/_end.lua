@@ -9,19 +9,14 @@ end
 
 -- What `end_job` needs of a job, and its token.
 local function ending_of(key)
-  local found = read('hash', 'HMGET', job_prefix .. key, 'token', 'worker', 'dispatch', 'digest', 'reply-to', 'keep-ms',
-    'stop-reply-to', 'stop-id')
-  if wrong or not found[1] then return nil end
-  return {
-    token = found[1],
-    worker = found[2],
-    dispatch = found[3],
-    digest = found[4] or '',
-    reply_to = found[5],
-    keep_ms = found[6],
-    stop_reply_to = found[7],
-    stop_id = found[8],
-  }
+  local found = read('hash', 'HMGET', job_prefix .. key, 'token', 'worker', 'dispatch', 'terms', 'stop-by')
+  if wrong or not found[3] then return nil end
+  local job = terms_of(found[4])
+  job.token = found[1] or '0'
+  job.worker = found[2] or ''
+  job.dispatch = found[3]
+  job.stop_by = found[5]
+  return job
 end
 
 local function end_job(key, job, outcome, body)
@@ -35,6 +30,12 @@ local function end_job(key, job, outcome, body)
     if job.keep_ms and body ~= '' then redis.call('HSET', record, 'result', body) end
     redis.call('PEXPIRE', record, job.keep_ms or RETRY_WINDOW_MS)
   end
-  if job.reply_to then tell(job.reply_to, outcome, job.dispatch, job.worker, job.token, (job.keep_ms or outcome == 'dead') and body or '') end
-  if job.stop_reply_to then tell(job.stop_reply_to, outcome, job.stop_id, job.worker, job.token, '') end
+  if job.reply_to then
+    tell(job.reply_to, outcome, job.dispatch, job.worker, job.token,
+      (job.keep_ms or outcome == 'dead') and body or '')
+  end
+  if job.stop_by then
+    local id, node = string.match(job.stop_by, '^(%S+) (%S+)$')
+    if id then tell(node, outcome, id, job.worker, job.token, '') end
+  end
 end

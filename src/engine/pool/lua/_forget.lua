@@ -5,7 +5,8 @@ local function forget(worker)
   shard.token = math.max(shard.token, tonumber(mail or 0))
   redis.call('ZREM', members, worker)
   redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker, 'since:' .. worker,
-    'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker, 'health:' .. worker)
+    'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker, 'health:' .. worker,
+    'proven:' .. worker)
   next_epoch()
   redis.call('SPUBLISH', events, 'epoch ' .. shard.epoch)
 end

@@ -6,10 +6,10 @@ local function mail(worker, kind, rest, body)
   redis.call('SPUBLISH', mailbox_prefix .. worker, kind .. ' ' .. sequence .. ' ' .. rest .. '\n' .. body)
 end
 
-local function mail_assignment(worker, key, token, attempt, payload)
+local function mail_assignment(worker, key, token, attempt, dispatch, terms, payload)
   if #payload > INLINE_BYTES then
     mail(worker, 'fetch', '', '')
   else
-    mail(worker, 'assign', token .. ' ' .. attempt .. ' ' .. #key, key .. payload)
+    mail(worker, 'assign', token .. ' ' .. attempt .. ' ' .. #key .. ' ' .. dispatch .. ' ' .. terms, key .. payload)
   end
 end

@@ -16,7 +16,7 @@ local shard = nil
 -- `...` are further fields to read at once, for `shard.more`.
 local function enter(...)
   local found = read('hash', 'HMGET', config, 'clock', 'last-time', 'token', 'epoch', 'generation', 'clamp-ms', 'count',
-    'queued', 'ledger-length', ...)
+    'queued', 'ledger-length', 'server', 'quarantine-until', ...)
   if wrong then return wrong end
   if found[5] ~= generation then return {'LOST'} end
   local time = wall_us()
@@ -29,9 +29,12 @@ local function enter(...)
     count = tonumber(found[7]),
     queued = tonumber(found[8]),
     ledger_length = found[9],
+    server = found[10],
+    -- How much longer the quarantine lasts, in µs.
+    quarantine = math.max(0, tonumber(found[11]) - tonumber(found[1]) - passed),
     more = {},
   }
-  for i = 10, #found do shard.more[i - 9] = tonumber(found[i]) end
+  for i = 12, #found do shard.more[i - 11] = tonumber(found[i]) end
 end
 
 -- `...` are further fields and values. Counts are small: Lua's own text of them is exact.

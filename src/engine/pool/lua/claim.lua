@@ -4,14 +4,15 @@
 -- the token the caller runs it under, or an empty one. A job asked to stop ends here, for nobody runs it. An attempt that
 -- an earlier incarnation began counts: a payload that crashes its worker ends dead.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger job end bury
+-- INCLUDE time require_types shard ledger server identity terms job end bury
 -- KEYS config members member_info own dead ledger job_prefix dead_job_prefix notes_prefix record_prefix
--- ARGV generation worker incarnation replies_prefix pairs...
+-- ARGV generation worker incarnation replies_prefix events pairs...
 -- REPLY CLAIMED mail:int jobs:list
+-- REPLY QUARANTINE left_ms:int
 -- REPLY EXPIRED
 -- REPLY LOST
 local MAX_REPLY_BYTES = 4194304
-local refusal = enter()
+local refusal = enter() or check_identity()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'since:' .. worker, 'mail:' .. worker,
@@ -19,6 +20,7 @@ local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'sinc
 read('set', 'SCARD', own)
 read('zset', 'ZCARD', dead)
 if wrong then return wrong end
+if shard.quarantine > 0 then return {'QUARANTINE', whole(shard.quarantine / 1000)} end
 if not lease or about[1] ~= incarnation or tonumber(lease) <= shard.now then return {'EXPIRED'} end
 local jobs, bytes = {}, 0
 for i = 1, #pairs, 2 do
@@ -51,7 +53,7 @@ for i = 1, #pairs, 2 do
       redis.call('HDEL', job_prefix .. key, 'started-at', 'stable-at')
       local payload = redis.call('HGET', job_prefix .. key, 'payload')
       bytes = bytes + #payload
-      jobs[#jobs + 1] = {'claimed', key, token, attempt, payload, job.group}
+      jobs[#jobs + 1] = {'claimed', key, token, attempt, payload, job.dispatch, job.terms, job.group}
       log('claimed', key, worker, token, '')
     end
   end

@@ -1,11 +1,13 @@
 -- create
 -- Makes the shard, or answers with the settings it has. Lease terms are one for all: they change only while nobody is a
 -- member, because a worker with other terms would fence itself at another time than the others expect.
+-- A shard that somebody knew before (`known`), or whose events somebody listens to, was lost: it begins in quarantine, so
+-- that live workers can say what they run before anything is admitted or assigned.
 -- Allowed when memory is full, because every worker that starts asks it.
 -- FLAGS allow-oom
--- INCLUDE time require_types
+-- INCLUDE time require_types server
 -- KEYS config members
--- ARGV generation server shards terms_given limit_given lease_ms margin_ms grace_ms clamp_ms stop_budget_ms limit ledger_length dead_limit
+-- ARGV generation shards terms_given limit_given lease_ms margin_ms grace_ms clamp_ms stop_budget_ms limit ledger_length dead_limit protocol known events
 -- REPLY CREATED
 -- REPLY EXISTS
 -- REPLY CONFLICT lease_ms:int margin_ms:int grace_ms:int clamp_ms:int stop_budget_ms:int
@@ -14,12 +16,17 @@ if refusal then return refusal end
 local terms = {'lease-ms', lease_ms, 'margin-ms', margin_ms, 'grace-ms', grace_ms, 'clamp-ms', clamp_ms,
   'stop-budget-ms', stop_budget_ms}
 if redis.call('EXISTS', config) == 0 then
-  local time = whole(wall_us())
+  local now = wall_us()
+  local time = whole(now)
+  local listened = redis.call('PUBSUB', 'SHARDNUMSUB', events)[2]
+  local lost = known == '1' or listened > 0
+  local quarantine_until = lost and whole(now + tonumber(lease_ms) * 1000) or '0'
   -- What every script reads comes first: Redis looks through a small hash in order.
   redis.call('HSET', config, 'clock', time, 'last-time', time, 'token', 0, 'epoch', 1, 'generation', generation,
-    'clamp-ms', clamp_ms, 'count', 0, 'queued', 0, 'ledger-length', ledger_length, 'limit', limit, 'dispatched', 0,
-    'started', 0, 'ended', 0, 'failed', 0, 'dead-limit', dead_limit, 'server', server, 'shards', shards,
-    'quarantine-until', 0, 'created-at', string.sub(time, 1, -4), unpack(terms))
+    'clamp-ms', clamp_ms, 'count', 0, 'queued', 0, 'ledger-length', ledger_length, 'server', server_id(),
+    'quarantine-until', quarantine_until, 'limit', limit, 'dispatched', 0, 'started', 0, 'ended', 0, 'failed', 0,
+    'dead-limit', dead_limit, 'shards', shards, 'protocol', protocol, 'created-at', string.sub(time, 1, -4),
+    unpack(terms))
   return {'CREATED'}
 end
 local stand = redis.call('HMGET', config, 'lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms')

@@ -2,12 +2,13 @@
 -- An attempt failed: the job waits for its back-off and is tried again by whoever owns it then, or is dead after its
 -- last attempt, or ends if somebody asked it to stop. `final` skips the attempts left.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger job end requeue bury
+-- INCLUDE time require_types shard ledger terms job end requeue bury
 -- KEYS config own groups dead ledger job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation key token failure random final replies_prefix events
 -- REPLY RETRY attempt:int delay_ms:int
 -- REPLY DEAD attempt:int
 -- REPLY STOPPED
+-- REPLY UNKNOWN
 -- REPLY GONE
 -- REPLY LOST
 local refusal = enter('failed')
@@ -18,6 +19,7 @@ read('set', 'SCARD', groups)
 read('zset', 'ZCARD', dead)
 if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
 if wrong then return wrong end
+if is_unsure(job, token) then return {'UNKNOWN'} end
 if not job or job.token ~= token or job.state == 'pending' then return {'GONE'} end
 redis.call('SREM', own, key)
 local failed = shard.more[1] + 1

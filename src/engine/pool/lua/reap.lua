@@ -3,14 +3,14 @@
 -- to stop, or is dead when that was its last attempt. When nothing is left the membership ends. `more` is 1 while there
 -- is something to reap. Jobs that crash their workers one after the other wait longer each time, after the second.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger job end requeue bury forget
+-- INCLUDE time require_types shard ledger server identity terms job end requeue bury forget
 -- KEYS config members member_info groups dead ledger own_prefix job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation batch random replies_prefix events
 -- REPLY REAPED worker:text count:int more:int
 -- REPLY NONE
 -- REPLY LOST
 local FREE_CRASHES = 2
-local refusal = enter('lease-ms', 'grace-ms')
+local refusal = enter('lease-ms', 'grace-ms') or check_identity()
 if refusal then return refusal end
 local lease_us, grace_us = shard.more[1] * 1000, shard.more[2] * 1000
 local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - grace_us), 'WITHSCORES', 'LIMIT', 0, 2)
@@ -20,7 +20,7 @@ read('zset', 'ZCARD', dead)
 local worker = not wrong and over[1]
 local keys = worker and read('set', 'SRANDMEMBER', own_prefix .. worker, batch) or {}
 if wrong then return wrong end
-if not worker then
+if not worker or shard.quarantine > 0 then
   save()
   return {'NONE'}
 end

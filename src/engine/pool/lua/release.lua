@@ -2,12 +2,13 @@
 -- Gives up a job that its worker has stopped: to the next owner in the same step when that one is alive at the epoch
 -- given and has room, else back to the queue. The attempt does not count. A job asked to stop ends instead.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger mail job end requeue
+-- INCLUDE time require_types shard ledger mail terms job end requeue
 -- KEYS config members member_info own next_own groups ledger job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation key token next epoch capacity reason mailbox_prefix replies_prefix events
 -- REPLY ASSIGNED token:int
 -- REPLY PENDING
 -- REPLY STOPPED
+-- REPLY UNKNOWN
 -- REPLY GONE
 -- REPLY LOST
 local refusal = enter()
@@ -20,6 +21,7 @@ read('set', 'SCARD', groups)
 read('hash', 'HLEN', member_info)
 if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
 if wrong then return wrong end
+if is_unsure(job, token) then return {'UNKNOWN'} end
 if not job or job.token ~= token or job.state == 'pending' then return {'GONE'} end
 redis.call('SREM', own, key)
 if job.state == 'stopping' then
@@ -29,12 +31,13 @@ if job.state == 'stopping' then
   return {'STOPPED'}
 end
 local attempt = job.stable and 0 or math.max(0, job.attempt - 1)
-if lease and tonumber(lease) > shard.now and epoch == shard.epoch and owned < tonumber(capacity) then
+if shard.quarantine == 0 and lease and tonumber(lease) > shard.now and epoch == shard.epoch and owned < tonumber(capacity) then
   local new_token = mint()
   redis.call('HDEL', job_prefix .. key, 'started-at', 'stable-at')
   redis.call('HSET', job_prefix .. key, 'state', 'assigned', 'worker', next, 'token', new_token, 'attempt', attempt + 1)
   redis.call('SADD', next_own, key)
-  mail_assignment(next, key, new_token, attempt + 1, redis.call('HGET', job_prefix .. key, 'payload'))
+  mail_assignment(next, key, new_token, attempt + 1, job.dispatch, job.terms,
+    redis.call('HGET', job_prefix .. key, 'payload'))
   log('moved', key, next, new_token, 'from ' .. job.worker .. ', ' .. reason)
   save()
   return {'ASSIGNED', new_token}

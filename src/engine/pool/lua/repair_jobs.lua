@@ -19,7 +19,7 @@ if wrong then return wrong end
 local function make_member(worker)
   if redis.call('ZSCORE', members, worker) then return false end
   redis.call('ZADD', members, whole(shard.now + shard.more[1] * 1000), worker)
-  redis.call('HSETNX', member_info, 'mail:' .. worker, 0)
+  redis.call('HSETNX', member_info, 'mail:' .. worker, whole(shard.time))
   -- Nobody knows what it can hold: it gets nothing more.
   if redis.call('HEXISTS', member_info, 'info:' .. worker) == 0 then
     redis.call('HSET', member_info, 'draining:' .. worker, 1)

@@ -11,11 +11,11 @@
 local OWNED = {assigned = true, running = true, stopping = true}
 
 local function is_whole()
-  local found = redis.call('HMGET', name, 'state', 'group', 'dispatch', 'attempt', 'attempts', 'backoff', 'worker', 'token')
+  local found = redis.call('HMGET', name, 'state', 'group', 'dispatch', 'attempt', 'terms', 'worker', 'token')
   local owned = OWNED[found[1]]
   return (owned or found[1] == 'pending') and found[2] and found[2] ~= '' and found[3] and tonumber(found[4])
-    and tonumber(found[5]) and found[6] and string.match(found[6], '^%d+ %d+$')
-    and (not owned or found[7] and found[7] ~= '' and tonumber(found[8])) and redis.call('HEXISTS', name, 'payload') == 1
+    and found[5] and string.match(found[5], '^%d+ %d+ %d+ %d+ %S+ %S+ %S+$')
+    and (not owned or found[6] and found[6] ~= '' and tonumber(found[7])) and redis.call('HEXISTS', name, 'payload') == 1
 end
 
 local found = redis.call('TYPE', name).ok

@@ -1,8 +1,9 @@
 -- settle
 -- Ends, for a batch, jobs their worker has finished or stopped. `items` are key, token, outcome (completed or stopped)
--- and result. Who waits for the outcome is told; the outcome stays for a while under the id of the dispatch.
+-- and result. Per item the reply says `ended`, `gone` when the job is not the worker's under that token, or `unknown`
+-- while a quarantine makes that uncertain. Who waits for the outcome is told; the outcome stays for a while under the id of the dispatch.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger end
+-- INCLUDE time require_types shard ledger terms end
 -- KEYS config own ledger job_prefix notes_prefix record_prefix
 -- ARGV generation replies_prefix items...
 -- REPLY OK states:list
@@ -17,7 +18,8 @@ for i = 1, #items, 4 do
   local job = ending_of(key)
   wrong = nil
   if not job or job.token ~= token then
-    states[#states + 1] = 'gone'
+    local unsure = shard.quarantine > 0 and (not job or tonumber(job.token) < tonumber(token))
+    states[#states + 1] = unsure and 'unknown' or 'gone'
   else
     redis.call('SREM', own, key)
     end_job(key, job, outcome, result)

@@ -1,9 +1,9 @@
 -- started
 -- Records, for a batch, that jobs run. `items` are key, token and stable_ms: after that long without failing a service
 -- has its attempts behind it; empty for a task. The reply says per item what else there is to know: `gone` when the job
--- is not the caller's under that token, `stopping` when somebody asked it to stop, else the number of its notifications, when `notes` is 1 and it matters.
+-- is not the caller's under that token (`unknown` while a quarantine makes that uncertain), `stopping` when somebody asked it to stop, else the number of its notifications, when `notes` is 1 and it matters.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger
+-- INCLUDE time require_types shard ledger terms
 -- KEYS config ledger job_prefix notes_prefix
 -- ARGV generation worker replies_prefix notes items...
 -- REPLY OK states:list
@@ -15,9 +15,10 @@ local at = whole(math.floor(shard.time / 1000))
 for i = 1, #items, 3 do
   local key, token, stable_ms = items[i], items[i + 1], items[i + 2]
   local job = job_prefix .. key
-  local found = redis.pcall('HMGET', job, 'token', 'state', 'reply-to', 'dispatch')
+  local found = redis.pcall('HMGET', job, 'token', 'state', 'dispatch', 'terms')
   if found.err or found[1] ~= token then
-    states[#states + 1] = 'gone'
+    local unsure = shard.quarantine > 0 and (found.err or tonumber(found[1] or '0') < tonumber(token))
+    states[#states + 1] = unsure and 'unknown' or 'gone'
   elseif found[2] == 'stopping' then
     states[#states + 1] = 'stopping'
   else
@@ -29,8 +30,10 @@ for i = 1, #items, 3 do
           whole(shard.now + tonumber(stable_ms) * 1000))
       end
       count = count + 1
-      if found[3] then
-        redis.call('SPUBLISH', replies_prefix .. found[3], 'started ' .. found[4] .. ' ' .. worker .. ' ' .. token .. '\n')
+      local waiting = terms_of(found[4]).reply_to
+      if waiting then
+        redis.call('SPUBLISH', replies_prefix .. waiting,
+          'started ' .. found[3] .. ' ' .. worker .. ' ' .. token .. '\n')
       end
       log('started', key, worker, token, '')
     end

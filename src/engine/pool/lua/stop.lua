@@ -2,7 +2,7 @@
 -- Ends a job that waits; asks the owner of one that does not, durably: the request survives the owner's crash. The same
 -- id gets the same answer, also when the job is gone by then; it writes too, for whoever waits for replicas after it.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger mail job end
+-- INCLUDE time require_types shard ledger mail terms job end
 -- KEYS config member_info ledger record job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation id key reply_to retention_ms mailbox_prefix replies_prefix
 -- REPLY STOPPED
@@ -32,7 +32,7 @@ if outcome == 'stopped' then
   return {'STOPPED'}
 end
 redis.call('HSET', job_prefix .. key, 'state', 'stopping')
-if reply_to ~= '' then redis.call('HSET', job_prefix .. key, 'stop-reply-to', reply_to, 'stop-id', id) end
+if reply_to ~= '' then redis.call('HSET', job_prefix .. key, 'stop-by', id .. ' ' .. reply_to) end
 mail(job.worker, 'stop', job.token .. ' ' .. #key, key)
 log('stopping', key, job.worker, job.token, '')
 save()

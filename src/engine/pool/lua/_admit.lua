@@ -1,0 +1,64 @@
+-- Admission of a job, for every script that admits one. `refusal_of` reads and checks, `place_of` decides who takes it,
+-- `admit` writes; so everything is read before the first write. The script names the keys `job`, `record`, `pending` and
+-- `own`, the last two of the group and of the worker wanted.
+--
+-- `wanted`: id, key, group, payload, terms, digest, delay_us, worker, epoch, capacity.
+
+-- The answer when the job is not admitted: it is there already, or must not be. An answer to a repetition writes too:
+-- whoever waits for replicas after it then waits for those that have the job.
+local function refusal_of(wanted, limit)
+  local known = read('hash', 'HMGET', record, 'key', 'digest', 'outcome', 'worker', 'token')
+  local present = read('hash', 'HMGET', job, 'state', 'dispatch', 'terms', 'worker', 'token')
+  if wrong then return wrong end
+  if known[1] and (known[1] ~= wanted.key or known[2] ~= wanted.digest) then return {'CONFLICT'} end
+  if known[3] then
+    save()
+    return {'ENDED', shard.epoch, known[3], known[4] or '', known[5] or '0'}
+  end
+  if present[1] and present[2] == wanted.id then
+    if terms_of(present[3]).digest ~= wanted.digest then return {'CONFLICT'} end
+    save()
+    if present[1] == 'pending' then return {'PENDING', shard.epoch} end
+    return {'ASSIGNED', shard.epoch, present[4], present[5]}
+  end
+  if present[1] then return {'EXISTS', present[1]} end
+  if shard.quarantine > 0 then return {'QUARANTINE', whole(math.ceil(shard.quarantine / 1000))} end
+  if shard.count >= limit then return {'FULL', limit} end
+end
+
+-- Whether the worker wanted takes the job at once; else it waits in the queue of its group. The second value refuses.
+local function place_of(wanted)
+  if wanted.worker ~= '' and wanted.epoch == shard.epoch and wanted.delay_us == 0 then
+    local lease = read('zset', 'ZSCORE', members, wanted.worker)
+    local owned = read('set', 'SCARD', own)
+    read('hash', 'HLEN', member_info)
+    if wrong then return false, wrong end
+    if lease and tonumber(lease) > shard.now and owned < tonumber(wanted.capacity) then return true end
+  end
+  read('zset', 'ZCARD', pending)
+  read('set', 'SCARD', groups)
+  return false, wrong
+end
+
+-- The token, or nil when the job waits. The caller saves the shard.
+local function admit(wanted, assigned)
+  shard.count = shard.count + 1
+  local at = whole(math.floor(shard.time / 1000))
+  if assigned then
+    local token = mint()
+    redis.call('HSET', job, 'state', 'assigned', 'worker', wanted.worker, 'token', token, 'attempt', 1, 'dispatch',
+      wanted.id, 'terms', wanted.terms, 'group', wanted.group, 'dispatched-at', at, 'payload', wanted.payload)
+    redis.call('SADD', own, wanted.key)
+    mail_assignment(wanted.worker, wanted.key, token, 1, wanted.id, wanted.terms, wanted.payload)
+    log('dispatched', wanted.key, wanted.worker, token, '')
+    return token
+  end
+  local due = whole(shard.now + wanted.delay_us)
+  redis.call('HSET', job, 'state', 'pending', 'not-before', due, 'attempt', 0, 'dispatch', wanted.id, 'terms',
+    wanted.terms, 'group', wanted.group, 'dispatched-at', at, 'payload', wanted.payload)
+  redis.call('ZADD', pending, due, wanted.key)
+  redis.call('SADD', groups, wanted.group)
+  shard.queued = shard.queued + 1
+  redis.call('SPUBLISH', events, 'pending ' .. wanted.group)
+  log('dispatched', wanted.key, '', '', '')
+end

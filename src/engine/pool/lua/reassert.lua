@@ -1,0 +1,76 @@
+-- reassert
+-- After Redis lost something: a worker says which jobs it holds, and the highest token wins. A record that is missing, or
+-- older than the caller's, is written again as the caller has it. `items` are key, token, state, attempt, stable_ms, group,
+-- dispatch, terms and payload; the state is running, assigned, or pending for a job that the worker had to stop, which then waits.
+-- Only in quarantine is anything restored: later somebody else may run the job. Per item the reply says `kept`, `restored`,
+-- or `stale` when the caller must stop it.
+-- INCLUDE time require_types shard ledger server identity terms requeue
+-- KEYS config members member_info groups own ledger own_prefix job_prefix pending_prefix
+-- ARGV generation worker incarnation events items...
+-- REPLY ASSERTED states:list
+-- REPLY EXPIRED
+-- REPLY LOST
+local refusal = enter() or check_identity()
+if refusal then return refusal end
+local lease = read('zset', 'ZSCORE', members, worker)
+local stand = read('hash', 'HGET', member_info, 'incarnation:' .. worker)
+read('set', 'SCARD', own)
+read('set', 'SCARD', groups)
+if wrong then return wrong end
+if not lease or stand ~= incarnation or tonumber(lease) <= shard.now then return {'EXPIRED'} end
+
+local function remove_from_index(key, present)
+  if present[1] == 'pending' then
+    redis.call('ZREM', pending_prefix .. present[4], key)
+    shard.queued = shard.queued - 1
+  elseif present[1] then
+    redis.call('SREM', own_prefix .. present[2], key)
+  end
+end
+
+local function set_running(record, stable_ms)
+  redis.call('HSET', record, 'state', 'running', 'started-at', whole(math.floor(shard.time / 1000)))
+  if stable_ms ~= '' then redis.call('HSET', record, 'stable-at', whole(shard.now + tonumber(stable_ms) * 1000)) end
+end
+
+local states = {}
+local at = whole(math.floor(shard.time / 1000))
+for i = 1, #items, 9 do
+  local key, token, state, attempt, stable_ms, group, dispatch, terms = unpack(items, i, i + 7)
+  local record = job_prefix .. key
+  local present = read('hash', 'HMGET', record, 'state', 'worker', 'token', 'group')
+  read('zset', 'ZCARD', pending_prefix .. group)
+  if present[1] == 'pending' then read('zset', 'ZCARD', pending_prefix .. present[4]) end
+  if present[2] then read('set', 'SCARD', own_prefix .. present[2]) end
+  local theirs = not wrong and tonumber(present[3] or '0')
+  if wrong then
+    wrong = nil
+    states[#states + 1] = 'stale'
+  elseif theirs == tonumber(token) and present[2] == worker then
+    if present[1] == 'assigned' and state == 'running' then set_running(record, stable_ms) end
+    states[#states + 1] = 'kept'
+  elseif theirs > tonumber(token) or shard.quarantine == 0 then
+    states[#states + 1] = 'stale'
+  elseif present[1] and state == 'pending' then
+    -- It is waiting, or its last known owner claims it: not lost.
+    states[#states + 1] = 'kept'
+  else
+    remove_from_index(key, present)
+    if not present[1] then shard.count = shard.count + 1 end
+    redis.call('UNLINK', record)
+    redis.call('HSET', record, 'state', state, 'attempt', attempt, 'dispatch', dispatch, 'terms', terms, 'group', group,
+      'dispatched-at', at, 'payload', items[i + 8])
+    if state == 'pending' then
+      requeue(key, {group = group}, attempt, shard.now, '')
+    else
+      redis.call('HSET', record, 'worker', worker, 'token', token)
+      if state == 'running' then set_running(record, stable_ms) end
+      redis.call('SADD', own, key)
+    end
+    shard.token = math.max(shard.token, tonumber(token))
+    log('restored', key, worker, token, state)
+    states[#states + 1] = 'restored'
+  end
+end
+save()
+return {'ASSERTED', states}

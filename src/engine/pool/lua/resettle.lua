@@ -1,0 +1,34 @@
+-- resettle
+-- After Redis lost something: ends again what a worker had ended in the last moments, so that an older copy of the shard
+-- does not bring it back. `items` are key, dispatch, token, outcome and result. A record of another dispatch, or under a
+-- later token, is somebody else's.
+-- FLAGS allow-oom
+-- INCLUDE time require_types shard ledger terms job end
+-- KEYS config ledger own_prefix job_prefix notes_prefix record_prefix pending_prefix
+-- ARGV generation replies_prefix items...
+-- REPLY OK count:int
+-- REPLY LOST
+local refusal = enter('ended')
+if refusal then return refusal end
+local count = 0
+for i = 1, #items, 5 do
+  local key, dispatch, token, outcome, result = unpack(items, i, i + 4)
+  local job = job_of(key, shard.now)
+  if job and job.state == 'pending' then read('zset', 'ZCARD', pending_prefix .. job.group) end
+  if job and job.worker ~= '' then read('set', 'SCARD', own_prefix .. job.worker) end
+  if wrong then job = nil end
+  wrong = nil
+  if job and job.dispatch == dispatch and tonumber(job.token) <= tonumber(token) then
+    if job.state == 'pending' then
+      redis.call('ZREM', pending_prefix .. job.group, key)
+      shard.queued = shard.queued - 1
+    else
+      redis.call('SREM', own_prefix .. job.worker, key)
+    end
+    end_job(key, job, outcome, result)
+    log(outcome, key, job.worker, token, 'again, after Redis lost it')
+    count = count + 1
+  end
+end
+save('ended', shard.more[1] + count)
+return {'OK', count}

@@ -1,0 +1,149 @@
+/** What becomes of a pool when Redis loses something of it: everything, or the last moments. */
+import { describe, expect, it } from 'vitest';
+import type { PoolNode } from '../../../src/engine/pool/node.ts';
+import type { RedisLink } from '../../../src/engine/redis/link.ts';
+import { TEST_LEASE, usePool } from '../../support/pool.ts';
+import { Recorder } from '../../support/recorder.ts';
+import { until } from '../../support/until.ts';
+
+const KEYS = Array.from({ length: 30 }, (_, i) => `job-${i}`);
+
+describe('a pool whose Redis lost something', () => {
+  const fixture = usePool({ args: ['--enable-debug-command', 'local'] });
+
+  async function fleet(names: string[], recorder: Recorder) {
+    return Promise.all(
+      names.map(async name => {
+        const node = await fixture.node({ lease: TEST_LEASE });
+        const worker = await node.addWorker({ handler: recorder.service(name), id: name });
+        return { name, node, worker };
+      }),
+    );
+  }
+
+  function startAll(node: PoolNode | undefined, keys = KEYS) {
+    return Promise.all(keys.map(key => node?.dispatch(key, `payload of ${key}`, { wait: 'started' })));
+  }
+
+  async function records(link: RedisLink, keys = KEYS) {
+    const { job } = link.keys.pool(fixture.pool);
+    const rows = await Promise.all(
+      keys.map(key =>
+        link.commands.call('HMGET', job(key), 'state', 'worker', 'token', 'payload', 'dispatch', 'terms'),
+      ),
+    );
+    return rows.map(row => (row as (Buffer | null)[]).map(field => String(field)));
+  }
+
+  /** The keys of the shard as they are now; the returned function brings them back, as a replica that missed the rest. */
+  async function copy(link: RedisLink): Promise<() => Promise<void>> {
+    const { base } = link.keys.pool(fixture.pool);
+    const names = (await link.commands.call('KEYS', `${base}:*`)) as Buffer[];
+    const dumps = await Promise.all(names.map(name => link.commands.call('DUMP', name)));
+    return async () => {
+      const present = (await link.commands.call('KEYS', `${base}:*`)) as Buffer[];
+      const multi = [
+        ['MULTI'],
+        ['UNLINK', ...present],
+        ...names.map((name, index) => ['RESTORE', name, '0', dumps[index] as Buffer]),
+        // Another server has another replication id.
+        ['DEBUG', 'CHANGE-REPL-ID'],
+        ['EXEC'],
+      ] as [string, ...(string | Buffer)[]][];
+      await Promise.all(multi.map(([command, ...args]) => link.commands.call(command, ...args)));
+    };
+  }
+
+  it('keeps every running job, under its token and in its place, when everything was flushed', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a', 'b', 'c'], recorder);
+    await startAll(a?.node);
+    const look = await fixture.look();
+    const before = await records(look);
+    const lost = a?.node.events.once('stateLost');
+    await look.commands.call('FLUSHALL');
+    expect(await lost).toBe('flushed');
+    await until(async () => (await records(look)).every(([state]) => state === 'running'), 'the records to be back');
+    expect(await records(look)).toEqual(before);
+    for (const key of KEYS) expect(recorder.of(key)).toHaveLength(1);
+    expect(recorder.overlaps).toEqual([]);
+  });
+
+  it('admits again after one lease, and jobs can be stopped and moved as ever', async () => {
+    const recorder = new Recorder();
+    const [a, b] = await fleet(['a', 'b'], recorder);
+    await startAll(a?.node);
+    await (await fixture.look()).commands.call('FLUSHALL');
+    await expect(a?.node.dispatch('at once', '', { timeoutMs: 100 })).rejects.toMatchObject({
+      code: 'POOL_QUARANTINED',
+    });
+    await a?.node.dispatch('new', '', { wait: 'started' });
+    expect(recorder.owner('new')).toBeDefined();
+    await a?.node.stop('job-0', { wait: true });
+    expect(recorder.owner('job-0')).toBeUndefined();
+    await b?.worker.drain();
+    expect(recorder.runningOn('a')).toHaveLength(KEYS.length);
+    expect(recorder.overlaps).toEqual([]);
+  });
+
+  it('is in quarantine also when a stranger makes it again, and not when it is new', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a'], recorder);
+    await startAll(a?.node, ['k']);
+    await (await fixture.look()).commands.call('FLUSHALL');
+    const stranger = await fixture.client({ lease: TEST_LEASE });
+    // The key runs: a stranger must not get it a second time.
+    await expect(stranger.dispatch('k', '', { timeoutMs: TEST_LEASE.leaseMs * 2 })).rejects.toMatchObject({
+      code: 'EXISTS',
+    });
+    expect(recorder.of('k')).toEqual(['start a 1']);
+  });
+
+  it('goes on from an older copy: new jobs stay, ended ones stay ended, moved ones stay where they went', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a'], recorder);
+    await startAll(a?.node, ['stays', 'ends', 'moves-1', 'moves-2', 'moves-3', 'moves-4']);
+    const look = await fixture.look();
+    const goBack = await copy(look);
+    await a?.node.stop('ends', { wait: true });
+    await startAll(a?.node, ['new']);
+    const [b] = await fleet(['b'], recorder);
+    await until(() => recorder.runningOn('b').length > 0 && recorder.runningCount === 6, 'some jobs to move');
+    const places = new Map(
+      ['stays', 'new', 'moves-1', 'moves-2', 'moves-3', 'moves-4'].map(key => [key, recorder.owner(key)]),
+    );
+    let before: string[][] = [];
+    await until(async () => {
+      before = await records(look, [...places.keys()]);
+      return before.every(([state]) => state === 'running');
+    }, 'every start to be recorded');
+    const lost = [a, b].map(each => each?.node.events.once('stateLost'));
+    await goBack();
+    expect(await Promise.all(lost)).toEqual(['server', 'server']);
+    await until(
+      async () => (await records(look, [...places.keys()])).every((row, i) => row.join() === before[i]?.join()),
+      'the records to be as they were',
+    );
+    // Beyond the quarantine: nothing comes back, nothing is taken twice.
+    await a?.node.dispatch('later', '', { wait: 'started' });
+    for (const [key, owner] of places) expect(recorder.owner(key)).toBe(owner);
+    expect(recorder.owner('ends')).toBeUndefined();
+    expect((await records(look, ['ends']))[0]?.[0]).toBe('null');
+    expect(recorder.overlaps).toEqual([]);
+  });
+
+  it('loses no job of a worker that had to stop during the outage', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a'], recorder);
+    await startAll(a?.node, ['old']);
+    const look = await fixture.look();
+    const goBack = await copy(look);
+    await startAll(a?.node, ['new']);
+    fixture.partition(a?.node);
+    await until(() => recorder.runningCount === 0, 'the worker to fence itself');
+    await goBack();
+    fixture.heal(a?.node);
+    await until(() => recorder.owner('old') === 'a' && recorder.owner('new') === 'a', 'both jobs to run again');
+    expect(recorder.overlaps).toEqual([]);
+  });
+});
