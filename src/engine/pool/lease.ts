@@ -143,6 +143,8 @@ export class Lease implements WorkerLease {
     const sentMs = this.#leaseClock.nowMs();
     try {
       const renewed = await within(clock, this.#patienceMs(leaseMs), renew(), () => {
+        // The socket may be dead without a sign. One that was closed is opened again without being told.
+        onSilence();
         throw new RedisUnavailableError('no answer to the renewal of the lease', { uncertain: true });
       });
       if (!this.#held) return;
@@ -155,8 +157,6 @@ export class Lease implements WorkerLease {
     } catch (error) {
       if (!this.#held) return;
       this.events.emit('error', error);
-      // Sent and not answered: the socket may be dead without a sign.
-      if (error instanceof RedisUnavailableError && error.uncertain) onSilence();
       this.#renewIn(Math.min(MAX_RETRY_MS, leaseMs / 10));
     }
   }

@@ -7,7 +7,7 @@
  */
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ExistsError, PonosError, RedisUnavailableError } from '../../../src/engine/core/errors.ts';
+import { ExistsError, NotReplicatedError, PonosError, RedisUnavailableError } from '../../../src/engine/core/errors.ts';
 import { newId } from '../../../src/engine/core/ids.ts';
 import { PoolClient } from '../../../src/engine/pool/client.ts';
 import type { LeaseOption } from '../../../src/engine/pool/options.ts';
@@ -28,6 +28,8 @@ export interface DispatcherOptions {
   jobsPerSecond: number;
   /** Notifications to the first jobs, each second. */
   notesPerSecond: number;
+  /** Replicas that a dispatch must reach; none after a SIGUSR2. */
+  durableReplicas: number;
 }
 
 /** Keys that are notified: few, so that each gets many. */
@@ -42,13 +44,20 @@ const pending = new Set<Promise<void>>();
 const link = await RedisLink.connect({ url: options.url, prefix: options.prefix, commandTimeoutMs: 2000 });
 const client = await PoolClient.open(link, options.pool, { create: true, lease: options.lease });
 
+/** Changed while dispatches are under way, which then go out again under other terms. */
+const durability = { replicas: options.durableReplicas, timeoutMs: 300 };
+
 /** Sends until there is an answer; undefined when there was none. */
 async function insist<T>(send: () => Promise<T>): Promise<T> {
   for (const fromMs = nowMs(); ; ) {
     try {
       return await send();
     } catch (error) {
-      const passing = error instanceof RedisUnavailableError || (error as PonosError).code === 'QUARANTINE';
+      const passing =
+        error instanceof RedisUnavailableError ||
+        error instanceof NotReplicatedError ||
+        (error as PonosError).code === 'QUARANTINE';
+      if (passing) journal.write('told', { detail: (error as PonosError).code });
       if (!passing || nowMs() - fromMs > PATIENCE_MS) throw error;
       await pause(AGAIN_MS);
     }
@@ -59,13 +68,17 @@ async function dispatch(key: string): Promise<void> {
   const id = newId();
   journal.write('sent', { jobs: [[key, 0]] });
   try {
-    const { token = 0 } = await insist(() => client.dispatch(key, '', { id }));
+    const { token = 0 } = await insist(() => client.dispatch(key, '', { id, durability }));
     journal.write('accepted', { jobs: [[key, token]] });
   } catch (error) {
     const what = error instanceof ExistsError ? 'exists' : 'failed';
     journal.write(what, { jobs: [[key, 0]], detail: error instanceof PonosError ? error.code : String(error) });
   }
 }
+
+process.on('SIGUSR2', () => {
+  durability.replicas = 0;
+});
 
 const chains = new Map<string, { count: number; last: Promise<void> }>();
 

@@ -44,7 +44,7 @@ export class Fleet {
 
   /** Resolves when its first jobs are accepted. */
   startDispatcher(options: Partial<DispatcherOptions> = {}): Promise<FleetProcess> {
-    const idle = { jobCount: 0, jobsPerSecond: 0, notesPerSecond: 0 };
+    const idle = { jobCount: 0, jobsPerSecond: 0, notesPerSecond: 0, durableReplicas: 0 };
     return this.#start('dispatcher-process.ts', `d${this.#dispatcherCount++}`, { ...idle, ...options });
   }
 

@@ -28,6 +28,7 @@ export interface JournalEvent {
     | 'exists'
     | 'failed'
     | 'noted'
+    | 'told'
     // Of the test.
     | 'fault';
   /** What it is about; a tick is about everything that the worker holds. */

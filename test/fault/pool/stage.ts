@@ -1,4 +1,4 @@
-/** What a scenario plays on: a Redis of its own, worker processes, a dispatcher, and the history they write. */
+/** What a scenario plays on: servers of its own, worker processes, a dispatcher, and the history they write. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,13 +8,14 @@ import { RedisLink } from '../../../src/engine/redis/link.ts';
 import { isRunning } from '../../support/pool-cli.ts';
 import { findViolations } from '../../support/pool-invariants.ts';
 import { TcpProxy } from '../../support/proxy.ts';
-import { RedisServer } from '../../support/redis.ts';
+import type { RedisServer } from '../../support/redis.ts';
 import { RedisClock } from '../../support/redis-clock.ts';
 import { until } from '../../support/until.ts';
 import { seededRandom } from '../report.ts';
 import { Fleet, type FleetProcess } from './fleet.ts';
 import { History } from './history.ts';
 import { Journal, nowMs } from './journal.ts';
+import { type Servers, type ServersKind, startServers } from './servers.ts';
 import type { WorkerProcessOptions } from './worker-process.ts';
 
 export interface StageOptions {
@@ -26,6 +27,10 @@ export interface StageOptions {
   /** New jobs a second while the fault lasts. */
   jobsPerSecond: number;
   notesPerSecond: number;
+  /** Replicas a dispatch must reach, until `settleForNoReplica`. */
+  durableReplicas: number;
+  servers: ServersKind;
+  /** Of `one`. */
   redisArgs: string[];
   /** The clock of Redis can be stepped. */
   steppedClock: boolean;
@@ -45,7 +50,7 @@ const REST_LIMIT_MS = 30_000;
 export class Stage {
   readonly options: StageOptions;
   readonly random: () => number;
-  readonly redis: RedisServer;
+  readonly servers: Servers;
   readonly fleet: Fleet;
   readonly history: History;
   /** Those that were not ended by the scenario. */
@@ -60,12 +65,12 @@ export class Stage {
   #link: RedisLink | undefined;
   #client: PoolClient | undefined;
 
-  private constructor(options: StageOptions, seed: number, redis: RedisServer, clock: RedisClock | undefined) {
+  private constructor(options: StageOptions, seed: number, servers: Servers, clock: RedisClock | undefined) {
     this.options = options;
     this.#clock = clock;
     this.random = seededRandom(seed);
-    this.redis = redis;
-    this.fleet = new Fleet({ url: redis.url, prefix: PREFIX, pool: POOL, lease: options.lease });
+    this.servers = servers;
+    this.fleet = new Fleet({ url: servers.url, prefix: PREFIX, pool: POOL, lease: options.lease });
     this.history = new History(this.fleet.folder);
     this.#journal = new Journal(join(this.fleet.folder, 'test.jsonl'), 'test');
     this.note(`seed ${seed}`);
@@ -74,8 +79,8 @@ export class Stage {
   /** Resolves when every job is alive. */
   static async open(options: StageOptions, seed: number): Promise<Stage> {
     const clock = options.steppedClock ? new RedisClock() : undefined;
-    const redis = await RedisServer.start({ args: options.redisArgs, env: clock?.env ?? {} });
-    const stage = new Stage(options, seed, redis, clock);
+    const servers = await startServers(options.servers, { args: options.redisArgs, env: clock?.env ?? {} });
+    const stage = new Stage(options, seed, servers, clock);
     try {
       await stage.#open();
     } catch (error) {
@@ -83,6 +88,11 @@ export class Stage {
       throw error;
     }
     return stage;
+  }
+
+  /** Of a stage with one. */
+  get redis(): RedisServer {
+    return this.servers.one as RedisServer;
   }
 
   /** A link that no fault of the network touches. */
@@ -121,7 +131,7 @@ export class Stage {
     const { tickMs, settleMs } = this.options;
     const relay = this.options.relay ? await TcpProxy.start(this.redis.port) : undefined;
     if (relay) this.#ends.push(() => relay.stop());
-    const url = relay?.url ?? this.redis.url;
+    const url = relay?.url ?? this.servers.url;
     const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec: this.#childCommand(), ...more });
     this.workers.push(worker);
     if (relay) this.#relays.set(worker, relay);
@@ -179,6 +189,11 @@ export class Stage {
     await until(running, `${count} jobs to be recorded as running`, { limitMs: REST_LIMIT_MS, everyMs: 20 });
   }
 
+  /** Dispatches need not reach a replica from here on: there is none for a while. */
+  settleForNoReplica(): void {
+    this.#dispatcher?.process.kill('SIGUSR2');
+  }
+
   /** What is under way is answered, and nothing more comes. Resolves with the exit code of the dispatcher. */
   async endLoad(): Promise<number | null> {
     this.#dispatcher?.process.kill('SIGTERM');
@@ -202,7 +217,7 @@ export class Stage {
     const children = this.history.read().processes();
     await until(() => !children.some(isRunning), 'every child to be gone', { everyMs: 50 });
     for (const end of this.#ends.reverse()) await end();
-    await this.redis.stop();
+    await this.servers.stop();
     this.#clock?.remove();
   }
 
@@ -211,8 +226,8 @@ export class Stage {
   }
 
   async #open(): Promise<void> {
-    const { workers, jobs, wallAheadMs, jobsPerSecond, notesPerSecond } = this.options;
-    this.#link = await RedisLink.connect({ url: this.redis.url, prefix: PREFIX });
+    const { workers, jobs, wallAheadMs, jobsPerSecond, notesPerSecond, durableReplicas } = this.options;
+    this.#link = await RedisLink.connect({ url: this.servers.url, prefix: PREFIX });
     this.#ends.push(() => this.link.close());
     const starting = Array.from({ length: workers }, (_, n) => this.startWorker(n === 0 ? { wallAheadMs } : {}));
     await Promise.all(starting);
@@ -220,7 +235,12 @@ export class Stage {
     this.workers.sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));
     this.#client = await PoolClient.open(this.link, POOL);
     this.#ends.push(() => this.client.close());
-    this.#dispatcher = await this.fleet.startDispatcher({ jobCount: jobs, jobsPerSecond, notesPerSecond });
+    this.#dispatcher = await this.fleet.startDispatcher({
+      jobCount: jobs,
+      jobsPerSecond,
+      notesPerSecond,
+      durableReplicas,
+    });
     await this.untilAlive(0);
     this.#watchLateness();
   }

@@ -5,12 +5,14 @@ import { nemesisScenarios } from './nemesis.ts';
 import { networkScenarios } from './network.ts';
 import { noteScenarios } from './notes.ts';
 import { redisScenarios } from './redis.ts';
+import { serverScenarios } from './servers.ts';
 import { workerScenarios } from './workers.ts';
 
 export const scenarios: Scenario[] = [
   ...workerScenarios,
   ...networkScenarios,
   ...redisScenarios,
+  ...serverScenarios,
   ...clockScenarios,
   ...noteScenarios,
   ...dispatcherScenarios,
