@@ -46,7 +46,7 @@ const DESCRIBE: Describe = {
   }),
   lagging: ({ p99Ms, limitMs }) => ({
     more: { p99Ms, limitMs },
-    sentence: `the event loop runs ${p99Ms} ms late: a handler blocks it, which puts the lease at risk`,
+    sentence: `the event loop runs ${p99Ms} ms late: something blocks it, which puts the lease at risk`,
   }),
   handlerError: ({ key, error }) => ({
     key,

@@ -140,7 +140,7 @@ function unwellWorkerFindings({ id, pool, zombieCount, lagging, lagMs }: WorkerS
     findings.push({ ...about, code: 'ZOMBIE_HANDLERS', message });
   }
   if (lagging) {
-    const message = `its event loop runs ${lagMs} ms late: a handler blocks it, which puts the lease of all its jobs at risk`;
+    const message = `its event loop runs ${lagMs} ms late: something blocks it, which puts the lease of all its jobs at risk`;
     findings.push({ ...about, code: 'EVENT_LOOP_LAG', message });
   }
   return findings;

@@ -208,6 +208,24 @@ describe('handlers in a process of their own', () => {
     expect(notes('refused')).toMatchObject([{ token: first.token, code: 'LEASE_LOST' }]);
   });
 
+  it('keep their jobs when one blocks their process for longer than a lease that the worker renews', async () => {
+    const { handler, notes } = await isolated(`
+      export function start(job) {
+        note('start', job);
+        job.signal.addEventListener('abort', () => note('abort', job));
+        const endMs = performance.now() + ${1.2 * TEST_LEASE.leaseMs};
+        while (performance.now() < endMs);
+        try { job.assertOwned(); note('owned', job); } catch { note('refused', job); }
+        setTimeout(() => { job.assertOwned(); note('owned again', job); }, 50);
+      }`);
+    const node = await fixture.node({ lease: TEST_LEASE });
+    await node.addWorker({ handler });
+    await node.dispatch('k', '');
+    await until(() => notes('owned again').length > 0, 'the block to be over');
+    // In the midst of it the process had not heard of a renewal, and was right not to be sure.
+    expect(notes().map(({ what }) => what)).toEqual(['start', 'refused', 'owned again']);
+  });
+
   it('are killed when one does not stop within the budget of a lost lease', async () => {
     const { handler, notes } = await isolated(`
       export function start(job) {
