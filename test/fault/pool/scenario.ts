@@ -55,6 +55,7 @@ const DEFAULTS: StageOptions = {
   steppedClock: false,
   relay: false,
   exec: false,
+  isolate: false,
   wallAheadMs: 0,
 };
 

@@ -38,6 +38,8 @@ export interface StageOptions {
   relay: boolean;
   /** Each job is a child process that writes its own history. */
   exec: boolean;
+  /** The jobs run in a process beside each worker, which keeps its event loop and does not listen. */
+  isolate: boolean;
   /** Wall clock of the first worker, ahead of the others'. */
   wallAheadMs: number;
 }
@@ -132,7 +134,9 @@ export class Stage {
     const relay = this.options.relay ? await TcpProxy.start(this.redis.port) : undefined;
     if (relay) this.#ends.push(() => relay.stop());
     const url = relay?.url ?? this.servers.url;
-    const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec: this.#childCommand(), ...more });
+    const isolate = this.options.isolate ? join(import.meta.dirname, 'deaf-module.ts') : undefined;
+    const exec = this.#childCommand();
+    const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec, isolate, ...more });
     this.workers.push(worker);
     if (relay) this.#relays.set(worker, relay);
     return worker;

@@ -33,7 +33,7 @@ export interface WorkerProcessOptions {
   /** A command for each job instead of ticking. */
   exec?: string | undefined;
   /** A module for the jobs, in a process of its own; it finds `HISTORY` and `WORKER` in its environment. */
-  isolate?: string;
+  isolate?: string | undefined;
 }
 
 const options = JSON.parse(process.argv[2] as string) as WorkerProcessOptions;

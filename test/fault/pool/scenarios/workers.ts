@@ -87,6 +87,28 @@ export const workerScenarios: Scenario[] = [
     bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000 + 500 }),
   },
   {
+    name: 'isolated handlers of a worker that stands still are dead before others begin theirs',
+    fault:
+      'SIGSTOP for three leases of a worker whose isolated handlers block and do not listen, then SIGCONT; judged by their own logs',
+    stage: { workers: 3, jobs: 12, isolate: true },
+    async inject(stage) {
+      const stale = await standStill(stage, stage.pick(), 3 * stage.options.lease.leaseMs);
+      return { stale };
+    },
+    bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000, stale: 0 }),
+  },
+  {
+    name: 'isolated handlers of a killed worker are dead before others begin theirs',
+    fault: 'SIGKILL of one of three workers whose isolated handlers block and do not listen; judged by their own logs',
+    stage: { workers: 3, jobs: 12, isolate: true },
+    async inject(stage) {
+      await stage.kill(stage.pick());
+      await stage.untilAlive(nowMs() + stage.options.lease.stopBudgetMs + 300);
+      return {};
+    },
+    bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000 }),
+  },
+  {
     name: 'a handler that blocks its event loop beyond the lease owns nothing afterwards',
     fault: 'a handler holds the event loop of one of three workers for two leases',
     stage: { workers: 3, jobs: 60 },
