@@ -4,7 +4,7 @@
  * workers may run meanwhile. What cannot be derived (a value of a wrong type, a record without its payload) stays as it
  * is, unless the caller says that it shall be set aside or deleted.
  */
-import { WrongTypeError } from '../core/errors.ts';
+import { QuarantineError, WrongTypeError } from '../core/errors.ts';
 import { encodeText } from '../core/text.ts';
 import type { Suspect } from '../inspect/invariants/examine.ts';
 import { type InvariantOptions, type InvariantReport, InvariantWalk } from '../inspect/invariants/invariants.ts';
@@ -35,9 +35,22 @@ const MAX_ROUNDS = 5;
 const BATCH = 200;
 const DEFAULT_LIMIT = 1000;
 /** Settings without which no script can do anything. */
-const NUMBERS = ['clock', 'last-time', 'token', 'epoch', 'count', 'queued', 'clamp-ms', 'lease-ms'] as const;
+const NUMBERS = [
+  'clock',
+  'last-time',
+  'token',
+  'epoch',
+  'count',
+  'queued',
+  'clamp-ms',
+  'lease-ms',
+  'quarantine-until',
+] as const;
 
-/** @throws ArgumentError on a bad name; ReadOnlyError, RedisUnavailableError, RedisDeniedError. */
+/**
+ * @throws ArgumentError on a bad name; QuarantineError while workers say what Redis may have lost; ReadOnlyError,
+ * RedisUnavailableError, RedisDeniedError.
+ */
 export async function repairPool(link: RedisLink, pool: string, options: RepairOptions = {}): Promise<RepairReport> {
   const repair = new Repair(link, pool, options.broken ?? 'keep');
   const { limit = DEFAULT_LIMIT } = options;
@@ -112,6 +125,7 @@ class Repair {
     if (!kind || !generation) return batch.map(() => false);
     const names = {
       config: keys.config,
+      ledger: keys.ledger,
       members: keys.members,
       member_info: keys.memberInfo,
       groups: keys.groups,
@@ -128,14 +142,14 @@ class Repair {
     });
     try {
       if (kind === 'counters') {
-        const args = { generation, token: topToken };
+        const args = { generation, events: keys.events, token: topToken };
         const reply = await this.#link.commands.run(scripts.repairCountersScript, names, args);
+        if (reply.status === 'QUARANTINE') throw new QuarantineError(this.#pool, reply.left_ms);
         return batch.map(() => reply.status === 'OK' && reply.repaired === 1);
       }
-      const reply =
-        kind === 'jobs'
-          ? await this.#link.commands.run(scripts.repairJobsScript, names, { generation, events: keys.events, items })
-          : await this.#link.commands.run(scripts.repairRestScript, names, { generation, items });
+      const script = kind === 'jobs' ? scripts.repairJobsScript : scripts.repairRestScript;
+      const reply = await this.#link.commands.run(script, names, { generation, events: keys.events, items });
+      if (reply.status === 'QUARANTINE') throw new QuarantineError(this.#pool, reply.left_ms);
       const states = reply.status === 'OK' ? reply.states.map(String) : [];
       return batch.map((_, index) => states[index] === 'repaired');
     } catch (error) {

@@ -26,7 +26,7 @@ for i = 1, #all, 2 do
   if left + grace_us <= 0 then reapable = reapable + 1 else sooner(left + grace_us) end
   if left > 0 then
     local about = redis.call('HMGET', member_info, 'draining:' .. id, 'mail:' .. id, 'info:' .. id, 'proven:' .. id)
-    if id == worker then mail = tonumber(about[2]) end
+    if id == worker then mail = tonumber(about[2]) or -1 end
     local owned = redis.pcall('SCARD', own_prefix .. id)
     if type(owned) ~= 'number' then owned = 0 end
     list[#list + 1] = {id, owned, about[1] and 1 or 0, known and '' or about[3] or '{}', about[4] and 1 or 0}

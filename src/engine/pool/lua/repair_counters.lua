@@ -2,13 +2,16 @@
 -- Derives the counters of a shard from its indexes, and raises the token high-water to `token`, the highest a job has.
 -- What it reads grows with workers and groups, not with jobs.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard
--- KEYS config members groups pending_prefix own_prefix
--- ARGV generation token
+-- INCLUDE time require_types shard ledger server identity
+-- KEYS config members groups pending_prefix own_prefix ledger
+-- ARGV generation events token
 -- REPLY OK count:int queued:int repaired:int
+-- REPLY QUARANTINE left_ms:int
 -- REPLY LOST
-local refusal = enter()
+local refusal = enter() or check_identity()
 if refusal then return refusal end
+-- What seems to be wrong may be lost, and a worker about to bring it back.
+if shard.quarantine > 0 then return {'QUARANTINE', whole(shard.quarantine / 1000)} end
 local workers = read('zset', 'ZRANGE', members, 0, -1)
 local names = read('set', 'SMEMBERS', groups)
 if wrong then return wrong end

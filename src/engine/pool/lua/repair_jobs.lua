@@ -4,13 +4,16 @@
 -- meant. Only what is wrong at this moment is changed, so it is safe beside workers. A worker that owns jobs and is no
 -- member becomes one for a last lease, because it may still believe in its own; then the reaper has its jobs.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard
--- KEYS config members member_info groups job_prefix pending_prefix own_prefix
+-- INCLUDE time require_types shard ledger server identity
+-- KEYS config members member_info groups job_prefix pending_prefix own_prefix ledger
 -- ARGV generation events items...
 -- REPLY OK states:list
+-- REPLY QUARANTINE left_ms:int
 -- REPLY LOST
-local refusal = enter('lease-ms')
+local refusal = enter('lease-ms') or check_identity()
 if refusal then return refusal end
+-- What seems to be wrong may be lost, and a worker about to bring it back.
+if shard.quarantine > 0 then return {'QUARANTINE', whole(shard.quarantine / 1000)} end
 read('zset', 'ZCARD', members)
 read('hash', 'HLEN', member_info)
 read('set', 'SCARD', groups)

@@ -3,20 +3,21 @@
 -- groups that nobody lists, descriptions of workers that are no members. `items` are a kind and a name. Only what is wrong
 -- at this moment is changed.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard
--- KEYS config members member_info groups dead job_prefix dead_job_prefix notes_prefix pending_prefix
--- ARGV generation items...
+-- INCLUDE time require_types shard ledger server identity forget
+-- KEYS config members member_info groups dead job_prefix dead_job_prefix notes_prefix pending_prefix ledger
+-- ARGV generation events items...
 -- REPLY OK states:list
+-- REPLY QUARANTINE left_ms:int
 -- REPLY LOST
-local refusal = enter()
+local refusal = enter() or check_identity()
 if refusal then return refusal end
+-- What seems to be wrong may be lost, and a worker about to bring it back.
+if shard.quarantine > 0 then return {'QUARANTINE', whole(shard.quarantine / 1000)} end
 read('zset', 'ZCARD', members)
 read('hash', 'HLEN', member_info)
 read('set', 'SCARD', groups)
 read('zset', 'ZCARD', dead)
 if wrong then return wrong end
-
-local INFO_FIELDS = {'node:', 'incarnation:', 'info:', 'since:', 'mail:', 'draining:', 'renewed:'}
 
 local mend = {
   ['dead-entry'] = function(key)
@@ -34,10 +35,7 @@ local mend = {
     return redis.call('EXISTS', pending_prefix .. name) == 1 and redis.call('SADD', groups, name) == 1
   end,
   member = function(worker)
-    if redis.call('ZSCORE', members, worker) then return false end
-    local removed = 0
-    for i = 1, #INFO_FIELDS do removed = removed + redis.call('HDEL', member_info, INFO_FIELDS[i] .. worker) end
-    return removed > 0
+    return not redis.call('ZSCORE', members, worker) and forget_description(worker) > 0
   end,
 }
 
