@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { repairPool } from '../../../src/engine/admin/repair.ts';
+import { QuarantineError } from '../../../src/engine/core/errors.ts';
 import { checkInvariants } from '../../../src/engine/inspect/invariants/invariants.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { usePool } from '../../support/pool.ts';
@@ -147,6 +148,16 @@ describe('repair', () => {
     await link.commands.call('HDEL', keys.job('h'), 'state');
     const deleted = await repairPool(link, fixture.pool, { broken: 'delete' });
     expect(deleted).toMatchObject({ violations: [], removed: [String(keys.job('h'))], jobCount: 4, asideCount: 3 });
+  });
+
+  it('waits while workers say what Redis may have lost', async () => {
+    fixture.expectViolations();
+    const link = await fixture.look();
+    const keys = await fill(link, fixture.pool);
+    await link.commands.call('RPUSH', keys.notes('lost'), 'note');
+    await link.commands.call('HSET', keys.config, 'quarantine-until', Number.MAX_SAFE_INTEGER);
+    await expect(repairPool(link, fixture.pool)).rejects.toBeInstanceOf(QuarantineError);
+    expect(await link.commands.call('EXISTS', keys.notes('lost'))).toBe(1);
   });
 
   it('does nothing to a shard whose settings are gone, but says so', async () => {
