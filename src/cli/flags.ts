@@ -4,7 +4,7 @@
  */
 import { custom } from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
-import { parseBytes, parseDuration } from '../present/human.ts';
+import { parseBytes, parseDuration, parseTime } from '../present/human.ts';
 import { FORMATS } from './format.ts';
 
 const CONNECTION = 'connection';
@@ -15,6 +15,8 @@ const file = (description: string) => Flags.string({ helpGroup: CONNECTION, help
 
 /** A duration in ms: `90s`, `5m`, `1h30m`. */
 export const duration = Flags.custom<number>({ parse: async text => parseDuration(text), helpValue: '5s' });
+/** A moment in ms since 1970: `2026-03-29T03:00:00+02:00`. */
+export const time = Flags.custom<number>({ parse: async text => parseTime(text), helpValue: 'TIME' });
 /** A size in bytes: `64k`, `10MiB`. */
 export const size = Flags.custom<number>({ parse: async text => parseBytes(text), helpValue: '64k' });
 

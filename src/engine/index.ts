@@ -10,6 +10,13 @@ export { destroyMap, resetMap } from './admin/maps.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
 export { type BrokenPolicy, type RepairOptions, type RepairReport, repairPool } from './admin/repair.ts';
 export { type ApplyRoutesOptions, applyRoutes, type RegroupProgress } from './admin/routes.ts';
+export {
+  type AddOutcome,
+  addSchedule,
+  pauseSchedule,
+  removeSchedule,
+  resumeSchedule,
+} from './admin/schedules.ts';
 export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
 export type { Bytes } from './core/bytes.ts';
@@ -66,6 +73,7 @@ export { locateJob } from './inspect/place.ts';
 export { listNodes, listPools, listWorkers, showNode, showPool, showWorker } from './inspect/pools.ts';
 export { planRebalance, type RebalancePlan, type WorkerBalance } from './inspect/rebalance-plan.ts';
 export { planRoutes, type Regrouping } from './inspect/route-plan.ts';
+export { listSchedules, showSchedule } from './inspect/schedules.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
 export { listDead, listEvents, listPending, listSinks, listStreams, showSink, showStream } from './inspect/streams.ts';
@@ -137,6 +145,11 @@ export {
 } from './pool/options.ts';
 export type { Move } from './pool/placement.ts';
 export { DEFAULT_GROUP, type Route } from './pool/routes.ts';
+export type { MisfirePolicy } from './pool/schedules/misfire.ts';
+export { scheduleOptions, tickerOptions } from './pool/schedules/options.ts';
+export type { Schedule, TickerInput } from './pool/schedules/record.ts';
+export type { Tick, TickCallback, Ticker, TickerEvents } from './pool/schedules/ticker.ts';
+export type { CronTiming, IntervalTiming, Timing } from './pool/schedules/ticks.ts';
 export { Worker } from './pool/worker.ts';
 export type { WorkerEvents } from './pool/worker-events.ts';
 export type { Access } from './redis/access.ts';

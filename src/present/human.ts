@@ -59,6 +59,25 @@ export function formatTime(ms: number): string {
   return new Date(ms).toISOString();
 }
 
+/** `2026-03-29 03:00:00 Europe/Paris`: as a clock there shows it; without a zone, one that stands here. */
+export function formatZonedTime(ms: number, timeZone?: string): string {
+  const format = new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone });
+  return `${format.format(ms)} ${format.resolvedOptions().timeZone}`;
+}
+
+/**
+ * A time as RFC 3339, with its offset: `2026-03-29T03:00:00+02:00`, `2026-03-29T01:00:00Z`.
+ * @throws OptionError on anything else.
+ */
+export function parseTime(text: string): number {
+  const rfc3339 = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/i;
+  const ms = rfc3339.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms)) {
+    throw new OptionError('not a time', { hint: 'Write times as 2026-03-29T03:00:00+02:00 or 2026-03-29T01:00:00Z.' });
+  }
+  return ms;
+}
+
 /**
  * `500ms`, `90s`, `5m`, `1h30m`, `2d`; a bare number is seconds.
  * @throws OptionError on anything else.

@@ -41,6 +41,52 @@ export interface PoolSnapshot {
   failedTotal: number;
 }
 
+export type ScheduleState = 'ACTIVE' | 'PAUSED' | 'FAILING';
+
+export interface ScheduleSnapshot {
+  name: string;
+  pool: string;
+  /** What a tick does: dispatch a job, or run a callback of a node. */
+  kind: 'job' | 'ticker';
+  /** `FAILING`: its next tick was due and nothing could be done; it is tried again. */
+  state: ScheduleState;
+  /** Either this, with its time zone, or `everyMs`. */
+  cron: string | null;
+  timeZone: string | null;
+  everyMs: number | null;
+  /** The first tick of an interval. */
+  startAtMs: number | null;
+  /** null while it is paused. */
+  nextAtMs: number | null;
+  /** Of the job; null for a ticker. */
+  key: string | null;
+  payloadBytes: number;
+  /** Of the job; 0 never gives up. */
+  maxAttempts: number;
+  /** What becomes of missed ticks: skip, one or all. */
+  misfire: string;
+  maxMisfires: number;
+  toleranceMs: number;
+  lastTickAtMs: number | null;
+  /** Ticks that dispatched a job, or ran. */
+  firedCount: number;
+  /** Ticks whose job was there already. */
+  occupiedCount: number;
+  /** How often ticks came up too late. */
+  misfireCount: number;
+  /** Tries of the next tick that failed. */
+  failureCount: number;
+  error: string | null;
+  failedAtMs: number | null;
+  /** Node that runs a ticker now. */
+  holder: string | null;
+  createdAtMs: number;
+}
+
+export interface ScheduleDetail extends ScheduleSnapshot {
+  payload: Blob;
+}
+
 export interface NodeSnapshot {
   id: string;
   pool: string;

@@ -20,7 +20,11 @@ export type MailboxMessage =
   | { kind: 'regroup'; sequence: number; token: number; key: string; group: string }
   | { kind: 'drain'; sequence: number };
 
-export type PoolEvent = { kind: 'epoch'; epoch: number } | { kind: 'pending'; group: string };
+export type PoolEvent =
+  | { kind: 'epoch'; epoch: number }
+  | { kind: 'pending'; group: string }
+  /** A schedule or ticker was changed by somebody. */
+  | { kind: 'schedule'; name: string };
 
 export interface ReplyMessage {
   kind: 'started' | 'completed' | 'stopped' | 'dead';
@@ -78,6 +82,7 @@ export function parsePoolEvent(message: Buffer): PoolEvent | undefined {
   const [kind, value = ''] = message.toString('latin1').split(' ');
   if (kind === 'epoch') return { kind, epoch: Number(value) };
   if (kind === 'pending') return { kind, group: value };
+  if (kind === 'schedule') return { kind, name: value };
   return undefined;
 }
 

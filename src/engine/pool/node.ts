@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { within } from '../core/clock.ts';
 import { ClosedError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { checkName } from '../core/names.ts';
@@ -12,6 +13,11 @@ import { LoopLag } from './loop-lag.ts';
 import { clientOptions, type NodeSettings, nodeOptions, type PoolNodeOptions, workerOptions } from './options.ts';
 import { PoolView } from './pool-view.ts';
 import { DEFAULT_GROUP } from './routes.ts';
+import { tickerOptions } from './schedules/options.ts';
+import type { TickerInput } from './schedules/record.ts';
+import { Scheduler } from './schedules/scheduler.ts';
+import { type TickCallback, Ticker } from './schedules/ticker.ts';
+import { splitTiming } from './schedules/ticks.ts';
 import { Worker } from './worker.ts';
 
 export interface AddWorkerOptions extends OptionInput<typeof workerOptions> {
@@ -28,6 +34,8 @@ export class PoolNode extends PoolClient {
   readonly #leaseConnection: Connection;
   readonly #workers = new Set<Worker>();
   readonly #lag: LoopLag;
+  readonly #scheduler: Scheduler;
+  readonly #tickers = new Set<Ticker>();
   readonly #about: { host: string; version: string; startedAtMs: number };
   #ending = false;
 
@@ -43,6 +51,19 @@ export class PoolNode extends PoolClient {
     });
     view.events.on('stateLost', () => {
       for (const worker of this.#workers) worker.poke();
+    });
+    view.events.on('schedule', name => {
+      this.#scheduler.poke();
+      for (const ticker of this.#tickers) if (ticker.name === name) ticker.poke();
+    });
+    this.#scheduler = new Scheduler({
+      shard: view.shard,
+      membership: view.membership,
+      routes: view.routes,
+      clock: view.link.clock,
+      random: Math.random,
+      intervalMs: settings.reconcileMs,
+      onError: error => this.events.emit('error', error),
     });
   }
 
@@ -61,7 +82,9 @@ export class PoolNode extends PoolClient {
       refreshMs: clientOptions.refreshMs.default,
     });
     try {
-      return new PoolNode(view, newId(), settings, await link.openLease(), options);
+      const node = new PoolNode(view, newId(), settings, await link.openLease(), options);
+      node.#scheduler.start();
+      return node;
     } catch (error) {
       await view.close();
       throw error;
@@ -103,6 +126,33 @@ export class PoolNode extends PoolClient {
   }
 
   /**
+   * Runs `callback` at each tick, on one of the nodes that hold a ticker of that name open, at least once. Open it with the
+   * same specification everywhere; with `replace` another one takes its place, and every holder goes by it.
+   * @throws OptionError, ArgumentError; ConflictError SCHEDULE_EXISTS when the name has another specification.
+   */
+  async ticker(name: string, timing: TickerInput & { replace?: boolean }, callback: TickCallback): Promise<Ticker> {
+    if (this.#ending) throw new ClosedError(`node of pool "${this.pool}"`);
+    const { replace = false, ...input } = timing;
+    const [when, rest] = splitTiming(input);
+    const { shard, link } = this.view;
+    const ticker = await Ticker.open({
+      shard,
+      name: checkName('schedule', name),
+      specification: { timing: when, settings: resolveOptions('ticker', tickerOptions, rest), job: undefined },
+      replace,
+      callback,
+      holder: this.id,
+      clock: link.clock,
+      random: Math.random,
+      intervalMs: this.#settings.reconcileMs,
+    });
+    this.#tickers.add(ticker);
+    ticker.events.on('closed', () => this.#tickers.delete(ticker));
+    ticker.events.on('error', error => this.events.emit('error', error));
+    return ticker;
+  }
+
+  /**
    * All workers leave in good order; tasks may finish for `drainTimeoutMs`. The node still dispatches afterwards. After it
    * resolves nothing of this node runs a job.
    */
@@ -118,7 +168,12 @@ export class PoolNode extends PoolClient {
   }
 
   protected override async end(): Promise<void> {
-    await Promise.all([...this.#workers].map(worker => worker.close()));
+    const tickers = Promise.all([...this.#tickers].map(ticker => ticker.close()));
+    await Promise.all([
+      ...[...this.#workers].map(worker => worker.close()),
+      within(this.view.link.clock, this.#settings.closeTimeoutMs, tickers, () => {}),
+    ]);
+    await this.#scheduler.stop();
     await this.#leaseConnection.close();
     await super.end();
   }

@@ -31,6 +31,8 @@ export interface PoolViewEvents {
   stateLost: LossCause;
   /** Work waits in a group. */
   pending: string;
+  /** A schedule or ticker of that name was changed. */
+  schedule: string;
   error: unknown;
 }
 
@@ -111,7 +113,8 @@ export class PoolView {
       message: message => {
         const event = parsePoolEvent(message);
         if (event?.kind === 'epoch') this.heard(event.epoch);
-        else if (event) this.events.emit('pending', event.group);
+        else if (event?.kind === 'pending') this.events.emit('pending', event.group);
+        else if (event) this.events.emit('schedule', event.name);
       },
       ready: () => this.refresh(),
     });

@@ -154,6 +154,24 @@ export class Shard {
     return { events, mailbox, replies };
   }
 
+  get link(): RedisLink {
+    return this.#link;
+  }
+
+  /** Names of the shard's keys. */
+  get keys() {
+    return this.#keys;
+  }
+
+  /** For what lives in the shard beside its jobs, and has scripts of its own. */
+  run<K extends Inputs, A extends Inputs & { generation: Argument }, R extends { status: string }>(
+    script: Script<K, A, R>,
+    keys: K,
+    args: Omit<A, 'generation'>,
+  ): Promise<Known<R>> {
+    return this.#run(script, keys, args);
+  }
+
   register(worker: string, node: string, incarnation: number, info: string) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
     return this.#run(scripts.registerScript, keys, { worker, node, incarnation, info, events: this.#keys.events });

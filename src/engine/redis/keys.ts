@@ -85,6 +85,11 @@ export class KeySpace {
       deadJobPrefix: `${base}:dead-job:`,
       /** what an operator had set aside because it cannot be repaired, under the rest of its name */
       asidePrefix: `${base}:aside:`,
+      /** zset schedule or ticker -> wall ms when to look at it; infinity for tickers and while paused */
+      schedules: `${base}:schedules`,
+      /** hash: one schedule or ticker: specification, next tick, what to dispatch, claim, counters */
+      schedule: (schedule: string) => `${base}:schedule:${checkName('schedule', schedule)}`,
+      schedulePrefix: `${base}:schedule:`,
       /** stream of what happened, capped; never read by the protocol */
       ledger: `${base}:ledger`,
       /** sharded pub/sub: epochs and pending work */

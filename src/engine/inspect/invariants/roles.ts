@@ -14,6 +14,8 @@ export type Role =
   | 'notes'
   | 'outcome'
   | 'dead-job'
+  | 'schedules'
+  | 'schedule'
   | 'aside';
 
 /** Type each role has in Redis; what was set aside may be anything. */
@@ -30,6 +32,8 @@ export const ROLE_TYPES: Readonly<Record<Role, string | null>> = {
   notes: 'list',
   outcome: 'hash',
   'dead-job': 'hash',
+  schedules: 'zset',
+  schedule: 'hash',
   aside: null,
 };
 
@@ -62,6 +66,7 @@ export class RoleTable {
       [keys.groups, 'groups'],
       [keys.dead, 'dead'],
       [keys.ledger, 'ledger'],
+      [keys.schedules, 'schedules'],
     ];
     for (const [name, role] of fixed) this.#fixed.set(tail(name), role);
     const prefixes: [string, Role][] = [
@@ -71,6 +76,7 @@ export class RoleTable {
       [keys.notesPrefix, 'notes'],
       [keys.dispatchPrefix, 'outcome'],
       [keys.deadJobPrefix, 'dead-job'],
+      [keys.schedulePrefix, 'schedule'],
       [keys.asidePrefix, 'aside'],
     ];
     this.#prefixes = prefixes.map(([name, role]) => [Buffer.from(tail(name)), role]);
