@@ -204,8 +204,8 @@ class Schedule {
     return dead.length > 0 ? this.#random.pick(dead).worker : undefined;
   }
 
-  #spawn(name: string | undefined, capacity = this.#random.pick([2, 4, 10])): void {
-    if (this.#hosts.filter(({ process }) => process.alive).length >= 5) return;
+  #spawn(name: string | undefined, capacity = this.#random.pick([2, 4, 10]), most = 5): void {
+    if (this.#hosts.filter(({ process }) => process.alive).length >= most) return;
     const worker = name ?? `x${this.#names}`;
     const process = new SimulatedProcess(`${worker}/${this.#names++}`, this.#network);
     const host: Host = { process, node: undefined, worker, capacity, leaving: false };
@@ -394,7 +394,8 @@ class Schedule {
     }
     const staying = this.#hosts.filter(({ process, leaving, node }) => process.alive && !leaving && node);
     const room = staying.reduce((sum, { capacity }) => sum + capacity, 0);
-    if (room <= this.#keys.length) this.#spawn(undefined, 10);
+    // However many others there are: they may all be leaving, or fail to come up.
+    if (room <= this.#keys.length) this.#spawn(undefined, 10, Number.POSITIVE_INFINITY);
     await this.#pass(CALM_MS);
     await this.#proveOrder();
   }

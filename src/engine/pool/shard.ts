@@ -6,16 +6,18 @@
  */
 import { type Bytes, byteLength } from '../core/bytes.ts';
 import { Emitter } from '../core/emitter.ts';
-import { ConflictError, NotFoundError } from '../core/errors.ts';
+import { ConflictError, InvariantError, NotFoundError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { Connection } from '../redis/connection.ts';
+import { translateError } from '../redis/errors.ts';
 import type { KeyBytes } from '../redis/keys.ts';
 import type { RedisLink } from '../redis/link.ts';
-import type { Argument, Script } from '../redis/script.ts';
+import { type Argument, decodeReply, type Script } from '../redis/script.ts';
 import { type LeaseOption, type LeaseTerms, resolveLease } from './options.ts';
 import { PROTOCOL, requireProtocol } from './protocol.ts';
 import * as scripts from './scripts.gen.ts';
 import { formatDigest, formatTerms } from './terms.ts';
+import { TickBatch } from './tick-batch.ts';
 
 type Inputs = Record<string, Argument | readonly Argument[]>;
 type Known<Reply> = Exclude<Reply, { status: 'LOST' }>;
@@ -56,6 +58,9 @@ export interface DispatchRequest {
   capacity: number;
 }
 
+/** What the script says about one of the jobs it was given. */
+export type DispatchAnswer = Exclude<scripts.DispatchReply, { status: 'DONE' | 'WRONG' | 'LOST' }>;
+
 export interface ReleaseTarget {
   worker: string;
   epoch: number;
@@ -67,6 +72,9 @@ export type SettleOutcome = 'completed' | 'stopped';
 /** How long the answer to a stop or notify sent again is known. */
 const REQUEST_RETENTION_MS = 60_000;
 export const MAX_NOTES = 1000;
+/** Of one script. */
+const MAX_DISPATCHES = 50;
+const MAX_DISPATCH_BYTES = 65_536;
 const TERM_FIELDS = ['lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms'] as const;
 const SETTING_FIELDS = ['limit', 'ledger-length', 'dead-limit'] as const;
 
@@ -79,6 +87,7 @@ export class Shard {
   readonly #options: ShardOptions;
   readonly #keys: ReturnType<RedisLink['keys']['pool']>;
   readonly #fixed;
+  readonly #dispatches: TickBatch<DispatchRequest, DispatchAnswer>;
   #generation = '';
   #server = '';
   #quarantineEndMs = 0;
@@ -108,6 +117,12 @@ export class Shard {
       record_prefix: keys.dispatchPrefix,
       pending_prefix: keys.pendingPrefix,
     };
+    this.#dispatches = new TickBatch({
+      send: requests => this.#admit(requests),
+      bytesOf: request => byteLength(request.payload),
+      maxCount: MAX_DISPATCHES,
+      maxBytes: MAX_DISPATCH_BYTES,
+    });
   }
 
   /** @throws NotFoundError when it does not exist and is not to be made; ConflictError when its lease terms differ. */
@@ -206,37 +221,12 @@ export class Shard {
     return reply;
   }
 
-  /** `connection`: another than the link's own. */
-  dispatch(request: DispatchRequest, connection?: Connection) {
-    const { id, key, payload, group, worker } = request;
-    const fixed = this.#fixed;
-    const keys = {
-      config: fixed.config,
-      members: fixed.members,
-      member_info: fixed.member_info,
-      groups: fixed.groups,
-      pending: this.#keys.pending(group),
-      own: this.#keys.owned(worker),
-      job: this.#keys.job(key),
-      record: this.#keys.dispatch(id),
-      ledger: fixed.ledger,
-    };
-    const args = {
-      id,
-      key,
-      payload,
-      group,
-      worker,
-      digest: formatDigest(request.digest),
-      remember_ms: request.rememberMs ?? '',
-      delay_ms: Math.ceil(request.delayMs),
-      terms: formatTerms({ ...request, payloadBytes: byteLength(payload) }),
-      epoch: request.epoch,
-      capacity: request.capacity,
-      mailbox_prefix: this.#keys.mailboxPrefix,
-      events: this.#keys.events,
-    };
-    return this.#run(scripts.dispatchScript, keys, args, connection);
+  /** Leaves with the others of its tick; over a `connection` that is not the link's own, at once and alone. */
+  async dispatch(request: DispatchRequest, connection?: Connection): Promise<DispatchAnswer> {
+    if (!connection) return this.#dispatches.add(request);
+    const [answer] = await this.#admit([request], connection);
+    if (answer instanceof Error) throw answer;
+    return answer as DispatchAnswer;
   }
 
   due(group: string, offset: number, count: number) {
@@ -405,6 +395,25 @@ export class Shard {
     const reply = await this.#link.commands.call('SSCAN', this.#keys.owned(worker), cursor, 'COUNT', 500);
     const [next, keys] = reply as [Buffer, Buffer[]];
     return { next: String(next), keys };
+  }
+
+  async #admit(requests: readonly DispatchRequest[], connection?: Connection): Promise<(DispatchAnswer | Error)[]> {
+    const { mailboxPrefix, events } = this.#keys;
+    const items: Argument[] = [];
+    for (const request of requests) {
+      const { id, key, group, payload, worker, epoch, capacity } = request;
+      items.push(id, key, group, payload, formatDigest(request.digest), request.rememberMs ?? '');
+      items.push(Math.ceil(request.delayMs), formatTerms({ ...request, payloadBytes: byteLength(payload) }));
+      items.push(worker, epoch, capacity);
+    }
+    const args = { items, mailbox_prefix: mailboxPrefix, events };
+    const reply = await this.#run(scripts.dispatchScript, this.#fixed, args, connection);
+    if (reply.status !== 'DONE') throw new InvariantError(`dispatch answered ${reply.status}`);
+    return reply.answers.map(raw => {
+      const answer = decodeReply(scripts.dispatchScript, raw) as DispatchAnswer | { status: 'WRONG'; message: string };
+      if (answer.status !== 'WRONG') return answer;
+      return translateError(new Error(answer.message), { address: this.#link.address });
+    });
   }
 
   async #run<K extends Inputs, A extends Inputs & { generation: Argument }, R extends { status: string }>(
