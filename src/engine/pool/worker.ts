@@ -46,7 +46,7 @@ export interface WorkerSetup {
 
 type State = 'opening' | 'member' | 'fenced' | 'leaving' | 'left';
 
-const REGISTER_RETRY = { baseMs: 100, maxMs: 2000 };
+const REGISTER_RETRY_MS = 100;
 const REAP_BATCH = 100;
 const POKE_JITTER_MS = 20;
 const END_LIMIT_MS = 1000;
@@ -357,12 +357,18 @@ export class Worker {
         } catch (error) {
           this.events.emit('error', error);
           if (!(error instanceof PonosError)) throw error;
-          await sleep(clock, backoffMs(attempt, REGISTER_RETRY), this.#closing.signal);
+          await sleep(clock, this.#registerAgainMs(attempt), this.#closing.signal);
         }
       }
     } finally {
       this.#recovering = undefined;
     }
+  }
+
+  /** Well within a lease, which is as long as a pool that lost something waits for those who hold jobs. */
+  #registerAgainMs(attempt: number): number {
+    const maxMs = Math.max(REGISTER_RETRY_MS, this.#setup.shard.terms.leaseMs / 10);
+    return backoffMs(attempt, { baseMs: REGISTER_RETRY_MS, maxMs });
   }
 
   #drainInBackground(): void {

@@ -40,7 +40,8 @@ export interface ClientSettings {
   connectAttempts: number;
 }
 
-const RECONNECT = { baseMs: 50, maxMs: 2000 };
+/** Half a second at most: who comes back late after a failover may find its jobs given to others. */
+const RECONNECT = { baseMs: 50, maxMs: 500 };
 /** How many are listened to for word of another master. */
 const MAX_SENTINELS = 3;
 const TRY_AGAIN_MS = 50;

@@ -9,7 +9,7 @@
  */
 import { backoffMs } from '../core/backoff.ts';
 import { type Clock, sleep, within } from '../core/clock.ts';
-import { RedisUnavailableError } from '../core/errors.ts';
+import { RedisCommandError, RedisUnavailableError } from '../core/errors.ts';
 import type { Connection } from './connection.ts';
 import { redisErrorWord } from './errors.ts';
 import { nodeName, type SlotMap } from './slot-map.ts';
@@ -167,11 +167,10 @@ class Rounds {
         return Number(await connection.callBlocking(timeoutMs, 'WAIT', replicas, timeoutMs));
       }
     } catch (error) {
-      if (!(error instanceof RedisUnavailableError)) throw error;
+      // A master that became a replica refuses to wait, as a command error.
+      if (!(error instanceof RedisUnavailableError || error instanceof RedisCommandError)) throw error;
     }
-    throw new RedisUnavailableError('the connection was lost before the replicas could be counted', {
-      uncertain: true,
-    });
+    throw new RedisUnavailableError('the server was lost before its replicas could be counted', { uncertain: true });
   }
 }
 

@@ -50,7 +50,7 @@ function stale(outageMs: number, short?: Partial<StageOptions>): Scenario {
       return recover(stage);
     },
     // A worker that outlived its lease waits for the end of the quarantine.
-    bounds: ({ lease }) => ({ backMs: lease.leaseMs + 1000, gapMs: outageMs + lease.leaseMs + 1500 }),
+    bounds: ({ lease }) => ({ backMs: lease.leaseMs + 2000, gapMs: outageMs + lease.leaseMs + 2000 }),
   };
 }
 
@@ -106,7 +106,7 @@ function onCluster(
 const afterLease: Scenario['bounds'] = ({ lease }) => ({ backMs: lease.leaseMs + 2000 });
 
 export const serverScenarios: Scenario[] = [
-  stale(500),
+  stale(500, { workers: 2, jobs: 40 }),
   stale(1500),
   stale(3500),
   withSentinels(
