@@ -74,10 +74,12 @@ export class Lease implements WorkerLease {
     return this.events.on('lost', listener);
   }
 
-  /** The worker was registered by a request sent at `sentMs`. False when the reply came so late that nothing is left. */
+  /**
+   * The worker was registered by a request sent at `sentMs`. False when the reply took so long that the lease is over, or
+   * nearly so: registering again is cheaper than to be fenced at once.
+   */
   begin(sentMs: number): boolean {
-    const { leaseMs, marginMs } = this.#options.terms();
-    if (this.#leaseClock.nowMs() >= sentMs + leaseMs - marginMs) return false;
+    if (this.#leaseClock.nowMs() - sentMs > this.#options.terms().leaseMs / 2) return false;
     this.#held = true;
     this.#extend(sentMs);
     this.#armRenewal(sentMs, this.#options.firstRenewalMs);

@@ -253,7 +253,7 @@ export class Worker {
     this.#recorded.restart(reply.mail);
     this.#health.restart();
     membership.heard(reply.epoch);
-    // A reply that took longer than the lease is no right to anything: the caller tries again.
+    // Answered too late: the caller tries again.
     if (!this.#lease.begin(sentMs)) return;
     if (this.#state !== 'leaving') this.#state = 'member';
     if (fresh) this.events.emit('registered', { incarnation });
@@ -347,11 +347,13 @@ export class Worker {
 
   /** Handlers have their budget to stop; then the worker becomes a member again. */
   async #recover(stopping: Promise<void>): Promise<void> {
-    const { clock } = this.#setup;
+    const { clock, shard, membership, id, info } = this.#setup;
     try {
       await stopping;
       for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
         try {
+          // Where replies are lost a registration would arrive all the same, and keep others from the jobs: ask first.
+          await shard.members(id, info.group, membership.epoch);
           await this.#register(this.#incarnation + 1);
           this.#reconcile.poke();
         } catch (error) {

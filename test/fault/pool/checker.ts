@@ -27,7 +27,7 @@ export interface Verdict {
   notes: string[];
   /** The longest any job was silent. */
   gap: { key: string; ms: number };
-  /** Starts of each key from the fault on, but for the first start of what was dispatched since. */
+  /** Starts of each key from the fault on, but for its very first. */
   restarts: Map<string, number>;
 }
 
@@ -52,7 +52,7 @@ export function judge(events: readonly JournalEvent[], span: Span): Verdict {
     missing: [...accepted.keys()].filter(key => (signs.get(key)?.at(-1) ?? 0) < span.restMs),
     notes: notesOf(ordered),
     gap: gapOf(signs, accepted, span),
-    restarts: restartsOf(ordered, sent, span.fromMs),
+    restarts: restartsOf(ordered, span.fromMs),
   };
 }
 
@@ -124,13 +124,14 @@ function gapOf(signs: Map<string, number[]>, accepted: Map<string, number>, { fr
   return worst;
 }
 
-function restartsOf(ordered: readonly JournalEvent[], sent: Map<string, number>, fromMs: number): Map<string, number> {
+function restartsOf(ordered: readonly JournalEvent[], fromMs: number): Map<string, number> {
   const restarts = new Map<string, number>();
+  const started = new Set<string>();
   for (const { what, atMs, jobs = [] } of ordered) {
-    if (what !== 'start' || atMs < fromMs) continue;
+    if (what !== 'start') continue;
     for (const [key] of jobs) {
-      const before = restarts.get(key) ?? ((sent.get(key) ?? 0) >= fromMs ? -1 : 0);
-      restarts.set(key, before + 1);
+      if (started.has(key) && atMs >= fromMs) restarts.set(key, (restarts.get(key) ?? 0) + 1);
+      started.add(key);
     }
   }
   return restarts;

@@ -6,8 +6,8 @@ import type { Stage } from '../stage.ts';
 /** What a busy machine adds to a timer. */
 const LATE_MS = 150;
 
-/** Cuts a worker off in some way for two leases; gives when it gave itself up. */
-async function cutOff(stage: Stage, mode: 'blackhole' | 'swallow'): Promise<Record<string, number>> {
+/** Cuts a worker off in some way for so many leases; gives when it gave itself up. */
+async function cutOff(stage: Stage, mode: 'blackhole' | 'swallow', leases: number): Promise<Record<string, number>> {
   const { leaseMs } = stage.options.lease;
   const victim = stage.pick();
   const relay = stage.relayOf(victim);
@@ -18,7 +18,7 @@ async function cutOff(stage: Stage, mode: 'blackhole' | 'swallow'): Promise<Reco
   await stage.until(() => stage.history.find('fenced', { who: victim.name, fromMs: cutMs })[0], 'it to give itself up');
   const fenceMs = (stage.history.find('fenced', { who: victim.name, fromMs: cutMs })[0]?.atMs ?? 0) - cutMs;
   await stage.untilAlive(nowMs());
-  await stage.last(cutMs + 2 * leaseMs - nowMs());
+  await stage.last(cutMs + leases * leaseMs - nowMs());
   stage.note(`pass ${victim.name}`);
   relay.mode = 'pass';
   const passedMs = nowMs();
@@ -35,7 +35,7 @@ export const networkScenarios: Scenario[] = [
     fault: 'blackhole between one of four workers and Redis, for two leases',
     stage: { workers: 4, jobs: 100, relay: true },
     short: { workers: 3, jobs: 40 },
-    inject: stage => cutOff(stage, 'blackhole'),
+    inject: stage => cutOff(stage, 'blackhole', 2),
     bounds: ({ lease }) => ({
       fenceMs: lease.leaseMs - lease.marginMs + LATE_MS,
       gapMs: lease.marginMs + lease.graceMs + 1000,
@@ -43,10 +43,10 @@ export const networkScenarios: Scenario[] = [
   },
   {
     name: 'a worker whose renewals arrive but are not confirmed gives itself up, and others wait for that',
-    fault: 'replies to one of four workers are lost, its requests arrive, for two leases',
+    fault: 'replies to one of four workers are lost, its requests arrive, for four leases',
     stage: { workers: 4, jobs: 100, relay: true },
     short: { workers: 3, jobs: 40 },
-    inject: stage => cutOff(stage, 'swallow'),
+    inject: stage => cutOff(stage, 'swallow', 4),
     bounds: ({ lease }) => ({
       fenceMs: lease.leaseMs - lease.marginMs + LATE_MS,
       gapMs: lease.leaseMs + lease.graceMs + 1000,

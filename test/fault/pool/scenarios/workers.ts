@@ -166,13 +166,13 @@ export const workerScenarios: Scenario[] = [
   },
   {
     name: 'a worker that joins and dies in a loop moves nothing',
-    fault: 'a fourth worker joins and is killed before its first renewal, five times',
-    stage: { workers: 3, jobs: 100, lease: CALM },
+    fault: 'a fourth worker joins and is killed before running jobs may move to it, five times',
+    stage: { workers: 3, jobs: 100, lease: CALM, settleMs: 1000 },
     async inject(stage) {
       const { leaseMs, graceMs } = stage.options.lease;
       for (let n = 0; n < 5; n++) {
         const joiner = await stage.startWorker();
-        await stage.last(stage.between(0, leaseMs / 5));
+        await stage.last(stage.between(0, 0.6 * stage.options.settleMs));
         await stage.kill(joiner);
       }
       // Until nothing is left of the last one, and a turn longer.
