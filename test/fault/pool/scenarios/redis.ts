@@ -89,6 +89,7 @@ export const redisScenarios: Scenario[] = [
     name: 'running jobs survive that Redis forgets everything, and are listed again within a second',
     fault: 'FLUSHALL under 300 running jobs',
     stage: { workers: 3, jobs: 300, lease: CALM },
+    short: {},
     async inject(stage) {
       await stage.last(stage.between(0, stage.options.lease.leaseMs / 3));
       stage.note('FLUSHALL');
