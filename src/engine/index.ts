@@ -4,7 +4,7 @@
  * Everything is made on a link: `const link = await RedisLink.connect({ url })`, then maps, streams and pools by name.
  */
 
-export { purgeJobs } from './admin/dead-jobs.ts';
+export { purgeJobs, retryJobs } from './admin/dead-jobs.ts';
 export { drainWorkersOf, rebalancePool, type WaitForOptions, workersOf } from './admin/fleet.ts';
 export { destroyMap, resetMap } from './admin/maps.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
@@ -17,6 +17,7 @@ export {
   removeSchedule,
   resumeSchedule,
 } from './admin/schedules.ts';
+export { openPool, shutDownPool } from './admin/shutdown.ts';
 export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
 export type { Bytes } from './core/bytes.ts';

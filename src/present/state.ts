@@ -21,6 +21,7 @@ const TONES: Record<string, Tone> = {
   WARNING: 'warn',
   CRITICAL: 'bad',
   'NO WORKERS': 'bad',
+  CLOSED: 'warn',
   IDLE: 'muted',
   PAUSED: 'muted',
   STOPPED: 'muted',

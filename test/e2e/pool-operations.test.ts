@@ -80,7 +80,33 @@ describe('operating a pool', () => {
     expect(late.code).toBe(7);
     expect(late.stderr).toContain('and draining:');
   });
+
+  it('shuts down: refuses jobs, stops those there, and lists what does not stop; open undoes the first', async () => {
+    const { running } = await worker([file('task.ts', STUBBORN_HANDLER)]);
+    await run(['job', 'dispatch', 'k', '--wait', 'started']);
+    expect(await run(['pool', 'shutdown'])).toMatchObject({ code: 8, stdout: '' });
+    expect((await run(['pool', 'shutdown', '--dry-run'])).stdout).toContain('close pool "default" and stop its 1 job');
+    const late = await run(['pool', 'shutdown', '--yes', '--timeout', '200ms', '-o', 'name']);
+    expect(late).toMatchObject({ code: 7, stdout: 'k\n' });
+    expect(late.stderr).toContain('1 job of pool "default" had not stopped after 200ms');
+    const refused = await run(['job', 'dispatch', 'other']);
+    expect(refused).toMatchObject({ code: 4, stdout: '' });
+    expect(refused.stderr).toContain('ponos pool open default');
+    expect((await run(['pool', 'list'])).stdout).toContain('CLOSED');
+    running.process.kill('SIGUSR2');
+    expect(await run(['pool', 'shutdown', '--yes'])).toMatchObject({ code: 0, stdout: '' });
+    expect(await run(['pool', 'open', 'nowhere'])).toMatchObject({ code: 3 });
+    expect(await run(['pool', 'open'])).toMatchObject({ code: 0, stderr: 'pool "default" takes jobs\n' });
+    expect(await run(['job', 'dispatch', 'other', '--wait', 'started'])).toMatchObject({ code: 0 });
+  });
 });
+
+/** A task that ends when its process gets SIGUSR2, whatever it is told. */
+const STUBBORN_HANDLER = `
+export function run() {
+  return new Promise(resolve => process.once('SIGUSR2', () => resolve(undefined)));
+}
+`;
 
 describe('dead jobs', () => {
   const redis = useRedis();
@@ -88,21 +114,28 @@ describe('dead jobs', () => {
   const dead = async () => (await json<Items<JobItem>>(['job', 'list', '--state', 'dead'])).items.map(({ key }) => key);
 
   async function bury(...keys: string[]): Promise<void> {
-    for (const key of keys) await run(['job', 'dispatch', key, 'fail', '--attempts', '1', '--wait', 'completed']);
-    expect(await dead()).toEqual(keys);
+    const input = keys.map(key => JSON.stringify({ key, payload: 'fail' })).join('\n');
+    await run(['job', 'dispatch', '-', '--ndjson', '--attempts', '1', '--create'], { input });
+    await worker([file('task.ts', TASK_HANDLER)]);
+    await until(async () => (await dead()).length === keys.length, 'all to be dead');
   }
 
-  it('are purged by key, by age, or all, after a confirmation', async () => {
-    await worker([file('task.ts', TASK_HANDLER)]);
-    await bury('a', 'b', 'c', 'd');
-    expect(await run(['job', 'purge', 'a'])).toMatchObject({ code: 8, stdout: '' });
-    expect((await run(['job', 'purge', 'a', '--dry-run'])).stdout).toContain('purge dead job "a"');
-    const some = await run(['job', 'purge', 'a', 'absent', '--yes', '--json']);
-    expect(some.code).toBe(9);
-    expect((JSON.parse(some.stdout) as Items<object>).items).toMatchObject([
-      { key: 'a', status: 'purged' },
+  it('are tried again, each told of', async () => {
+    await bury('a', 'b');
+    const retried = await run(['job', 'retry', 'b', 'absent', '--json']);
+    expect(retried.code).toBe(9);
+    expect((JSON.parse(retried.stdout) as Items<object>).items).toMatchObject([
+      { key: 'b', status: 'retried' },
       { key: 'absent', status: 'failed', error: { code: 'NOT_FOUND' } },
     ]);
+    await until(async () => (await dead()).length === 2, 'the one tried again to fail again');
+    expect((await run(['job', 'retry', '--all', '--dry-run'])).stdout).toContain('retry 2 dead jobs of pool');
+  });
+
+  it('are purged by key, by age, or all, after a confirmation', async () => {
+    await bury('a', 'b');
+    expect(await run(['job', 'purge', 'a'])).toMatchObject({ code: 8, stdout: '' });
+    expect((await run(['job', 'purge', 'a', '--dry-run'])).stdout).toContain('purge dead job "a"');
     expect(await run(['job', 'purge', 'absent', '--yes'])).toMatchObject({ code: 3 });
     expect((await run(['job', 'purge', '--older-than', '1h', '--dry-run'])).stdout).toContain('purge 0 dead jobs');
     expect((await run(['job', 'purge', '--all', '--group', 'heavy', '--dry-run'])).stdout).toContain('0 dead jobs');
@@ -110,7 +143,25 @@ describe('dead jobs', () => {
       expect(await run(['job', 'purge', ...wrong, '--yes'])).toMatchObject({ code: 2 });
     }
     const all = await run(['job', 'purge', '--all', '--yes']);
-    expect(all).toMatchObject({ code: 0, stdout: '', stderr: 'purged 3 jobs\n' });
+    expect(all).toMatchObject({ code: 0, stdout: '', stderr: 'purged 2 jobs\n' });
     expect(await dead()).toEqual([]);
+  });
+});
+
+describe('the outcome of a task', () => {
+  const redis = useRedis();
+  const { run, worker, file } = poolCli(redis);
+
+  it('is kept under the id for as long as was asked, and given again without running again', async () => {
+    const { running } = await worker([file('task.ts', TASK_HANDLER), '-o', 'ndjson']);
+    const { stdout } = await run(['job', 'dispatch', 'k', 'result', '--keep', '1h', '--delay', '100ms']);
+    const id = stdout.trim();
+    await running.says('"type":"completed"');
+    const again = await run(['job', 'dispatch', 'k', 'result', '--id', id, '--wait', 'completed', '--raw']);
+    expect(again).toMatchObject({ code: 0, stdout: 'RESULT' });
+    const told = await run(['job', 'dispatch', 'k', 'result', '--id', id, '--wait', 'completed']);
+    expect(told).toMatchObject({ stdout: `${id}\n`, stderr: expect.stringContaining('result: RESULT\n') });
+    expect(await run(['job', 'dispatch', 'k', 'another', '--id', id])).toMatchObject({ code: 4 });
+    expect(running.stdout.match(/"type":"started"/g)?.length).toBe(1);
   });
 });

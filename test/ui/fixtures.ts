@@ -22,6 +22,7 @@ export function pool(name: string, changes: Partial<PoolSnapshot> = {}): PoolSna
     queuedCount: 0,
     deadCount: 0,
     limit: 100_000,
+    closedAtMs: null,
     epoch: 7,
     groups: ['default'],
     dispatchedTotal: 1000,

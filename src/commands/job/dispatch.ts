@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { UsageError } from '../../cli/errors.ts';
@@ -6,7 +7,7 @@ import { countBulkJobs, dispatchBulk } from '../../cli/job/dispatch-bulk.ts';
 import { rateFlag } from '../../cli/job/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
 import { type DispatchOptions, durabilityOptions, linkOptions, NotFoundError, PoolClient } from '../../engine/index.ts';
-import { formatCount, formatDuration } from '../../present/human.ts';
+import { formatBytes, formatCount, formatDuration } from '../../present/human.ts';
 import { dispatchNoun } from '../../present/nouns/dispatches.ts';
 import { safeText } from '../../present/safe-text.ts';
 
@@ -45,6 +46,10 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
       min: 0,
       description: 'The same, the first attempt not counted',
       exclusive: ['attempts'],
+    }),
+    keep: duration({
+      helpValue: '1h',
+      description: 'Keep the outcome that long under the id of the dispatch',
     }),
     backoff: duration({ helpValue: '1s', description: 'Wait before the second attempt; then it doubles' }),
     'durability-replicas': Flags.integer({
@@ -85,6 +90,8 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
     else await this.output.item(dispatchNoun, dispatch);
     const worker = dispatch.worker ? `, worker ${dispatch.worker}` : '';
     await this.output.note(`job "${safeText(key)}" ${dispatch.status} in ${formatDuration(tookMs)}${worker}`);
+    const { result } = dispatch;
+    if (this.output.looks.format === 'table' && result?.length) await this.output.note(`result: ${preview(result)}`);
   }
 
   async #bulk(key: string, payload: string | undefined): Promise<void> {
@@ -133,17 +140,27 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
   }
 
   #options(): DispatchOptions {
-    const { wait, delay, attempts, retries, backoff } = this.flags;
+    const { wait, delay, attempts, retries, backoff, keep } = this.flags;
     return {
       wait: wait as DispatchOptions['wait'],
       timeoutMs: this.#waits ? this.settings.timeoutMs?.value : undefined,
       delayMs: delay,
       attempts: attempts ?? (retries === undefined ? undefined : retries + 1),
       backoffMs: backoff,
+      retentionMs: keep,
       durability: {
         replicas: this.flags['durability-replicas'],
         timeoutMs: this.flags['durability-timeout'],
       },
     };
   }
+}
+
+const PREVIEW_CHARS = 500;
+
+/** For people: what is long or no text is written in full by --raw. */
+function preview(result: Buffer): string {
+  if (!isUtf8(result)) return `${formatBytes(result.length)}, which --raw writes`;
+  const text = result.toString();
+  return safeText(text.length > PREVIEW_CHARS ? `${text.slice(0, PREVIEW_CHARS)}… (--raw writes all)` : text);
 }

@@ -15,6 +15,7 @@ export interface PoolReading {
   queuedCount: number;
   deadCount: number;
   limit: number;
+  closedAtMs: number | null;
   dispatchedTotal: number;
   startedTotal: number;
   endedTotal: number;
@@ -46,6 +47,7 @@ const FIELDS = [
   'started',
   'ended',
   'failed',
+  'closed-at',
 ] as const;
 
 /** undefined when there is no such pool. */
@@ -61,7 +63,8 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
     connection.call('ZCARD', keys.dead),
   ])) as [(Buffer | null)[], [Buffer, Buffer], Buffer[], HashReply, Buffer[], number];
   if (fields[0] === null) return undefined;
-  const [, clock, last, clampMs, epoch, count, queued, limit, dispatched, started, ended, failed] = fields.map(Number);
+  const [, clock, last, clampMs, epoch, count, queued, limit, dispatched, started, ended, failed, closedAt] =
+    fields.map(Number);
   const timeUs = Number(time[0]) * 1_000_000 + Number(time[1]);
   const passedUs = Math.max(0, timeUs - (last ?? 0));
   const nowUs = (clock ?? 0) + Math.min(passedUs, (clampMs ?? 0) * 1000);
@@ -76,6 +79,7 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
     queuedCount: queued ?? 0,
     deadCount,
     limit: limit ?? 0,
+    closedAtMs: closedAt || null,
     dispatchedTotal: dispatched ?? 0,
     startedTotal: started ?? 0,
     endedTotal: ended ?? 0,

@@ -93,7 +93,7 @@ export function workerSnapshotOf(pool: string, member: MemberReading, jobCount: 
 }
 
 export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
-  const { name, jobCount, queuedCount, deadCount, limit, epoch } = reading;
+  const { name, jobCount, queuedCount, deadCount, limit, closedAtMs, epoch } = reading;
   const { dispatchedTotal, startedTotal, endedTotal, failedTotal } = reading;
   const live = reading.members.filter(({ state }) => state !== 'STALE');
   return {
@@ -105,6 +105,7 @@ export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
     queuedCount,
     deadCount,
     limit,
+    closedAtMs,
     epoch,
     groups: [...new Set([...reading.groups, ...reading.members.map(({ info }) => info.group)])].sort(),
     dispatchedTotal,
@@ -115,6 +116,7 @@ export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
 }
 
 function stateOf(reading: PoolReading, liveCount: number): PoolState {
+  if (reading.closedAtMs !== null) return 'CLOSED';
   if (liveCount === 0) return 'NO WORKERS';
   if (reading.members.length > liveCount) return 'DEGRADED';
   return reading.jobCount === 0 ? 'IDLE' : 'OK';

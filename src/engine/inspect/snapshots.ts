@@ -18,7 +18,7 @@ export interface ServerSnapshot {
   roundTripMs: number;
 }
 
-export type PoolState = 'OK' | 'DEGRADED' | 'NO WORKERS' | 'IDLE';
+export type PoolState = 'OK' | 'DEGRADED' | 'NO WORKERS' | 'IDLE' | 'CLOSED';
 
 export interface PoolSnapshot {
   name: string;
@@ -32,6 +32,8 @@ export interface PoolSnapshot {
   deadCount: number;
   /** Most jobs the pool takes. */
   limit: number;
+  /** When it was closed for new jobs; null: it is open. */
+  closedAtMs: number | null;
   epoch: number;
   groups: string[];
   /** Totals since the pool was created, for rates. */

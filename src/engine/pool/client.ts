@@ -7,7 +7,6 @@ import {
   ArgumentError,
   ClosedError,
   ConflictError,
-  ExistsError,
   FullError,
   HandlerError,
   NotFoundError,
@@ -20,6 +19,7 @@ import { type OptionInput, resolveOptions } from '../core/options.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Durability, Replicated } from '../redis/durable.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { requireAdmitted } from './admission.ts';
 import { type DurabilityOption, requireReplicas, resolveDurability } from './durability.ts';
 import { type JobKeyForm, jobKeyForm } from './job-key.ts';
 import { clientOptions, type DispatchSettings, dispatchOptions, type PoolClientOptions } from './options.ts';
@@ -148,8 +148,8 @@ export class PoolClient {
     const form = jobKeyForm(key);
     this.#checkPayload(payload);
     const id = givenId === undefined ? newId() : checkId(givenId);
-    // The id of one that reached too few replicas is told, and may come again.
-    const mayRepeat = givenId !== undefined || durability.replicas > 0;
+    // The id of one that reached too few replicas, or whose outcome is to be kept, is told and may come again.
+    const mayRepeat = givenId !== undefined || durability.replicas > 0 || rest.retentionMs !== undefined;
     const request = this.#request(id, form, key, payload, mayRepeat, wait, settings);
     if (wait === 'accepted') {
       const { status, worker, token } = await this.#send(key, request, durability, settings.timeoutMs);
@@ -319,17 +319,8 @@ export class PoolClient {
     | { status: 'ASSIGNED' | 'ENDED'; worker: string; token: number }
     | { status: 'PENDING'; worker?: never; token?: never }
   > {
-    const { result: reply, replicas } = await this.#admitted(request, durability, timeoutMs);
-    switch (reply.status) {
-      case 'EXISTS':
-        throw new ExistsError('job', key);
-      case 'FULL':
-        throw new FullError('POOL_FULL', `pool "${this.pool}" holds ${reply.limit} jobs, its limit`, {
-          hint: 'Wait for jobs to end, or raise the limit of the pool.',
-        });
-      case 'CONFLICT':
-        throw new ConflictError(`dispatch id "${request.id}" was used for another key or payload`);
-    }
+    const { result, replicas } = await this.#admitted(request, durability, timeoutMs);
+    const reply = requireAdmitted(this.pool, key, request.id, result);
     const { membership } = this.view;
     if (reply.epoch !== membership.epoch) this.view.heard(reply.epoch);
     else if (request.worker !== '') {

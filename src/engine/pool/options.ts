@@ -159,7 +159,7 @@ export const dispatchOptions = {
     default: 300_000,
     min: 1000,
     max: 604_800_000,
-    doc: 'How long the outcome is kept under an id that was given or waited for.',
+    doc: 'How long the outcome is kept under the id; also of a dispatch that gives no id and waits for nothing.',
   },
 } as const satisfies OptionTable;
 

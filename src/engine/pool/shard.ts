@@ -305,8 +305,26 @@ export class Shard {
     });
   }
 
+  /** Opens or closes it for new jobs. */
+  gate(open: boolean) {
+    return this.#run(scripts.gateScript, this.#fixed, { open: open ? 1 : 0 });
+  }
+
   rebalance() {
     return this.#run(scripts.rebalanceScript, this.#fixed, { events: this.#keys.events });
+  }
+
+  retry(id: string, key: KeyBytes, group: string) {
+    const keys = {
+      ...this.#fixed,
+      pending: this.#keys.pending(group),
+      own: this.#keys.owned(''),
+      job: this.#keys.job(key),
+      record: this.#keys.dispatch(id),
+      dead_job: this.#keys.deadJob(key),
+    };
+    const { mailboxPrefix, events } = this.#keys;
+    return this.#run(scripts.retryScript, keys, { id, key, group, mailbox_prefix: mailboxPrefix, events });
   }
 
   purge(keys: readonly KeyBytes[]) {

@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { purgeJobs } from '../../../src/engine/admin/dead-jobs.ts';
+import { purgeJobs, retryJobs } from '../../../src/engine/admin/dead-jobs.ts';
 import { drainWorkersOf, rebalancePool } from '../../../src/engine/admin/fleet.ts';
 import { addRoute } from '../../../src/engine/admin/pools.ts';
 import { applyRoutes } from '../../../src/engine/admin/routes.ts';
+import { closePool, openPool, shutDownPool } from '../../../src/engine/admin/shutdown.ts';
 import { listJobs } from '../../../src/engine/inspect/jobs.ts';
+import { showPool } from '../../../src/engine/inspect/pools.ts';
 import { planRebalance } from '../../../src/engine/inspect/rebalance-plan.ts';
+import type { Job } from '../../../src/engine/pool/handler.ts';
 import type { AddWorkerOptions } from '../../../src/engine/pool/node.ts';
 import type { PoolNodeOptions } from '../../../src/engine/pool/options.ts';
 import { TEST_LEASE, usePool } from '../../support/pool.ts';
@@ -97,6 +100,49 @@ describe('what an operator does with a pool', () => {
     expect(left).toMatchObject([{ id: 'a', state: 'DRAINING', jobCount: 1 }]);
   });
 
+  it('a shutdown stops what runs and what waits, and says what did not stop in time', async () => {
+    const recorder = new Recorder();
+    let release = () => {};
+    const released = new Promise<void>(resolve => {
+      release = resolve;
+    });
+    const onStop = async ({ key }: { key: string }) => {
+      if (key === 'slow') await released;
+    };
+    const a = await worker(recorder, 'a', { handler: recorder.service('a', { onStop }) });
+    const link = await fixture.look();
+    await addRoute(link, fixture.pool, { glob: 'waits*', group: 'nobody' });
+    await until(() => a.routes.list().length === 1, 'the route to be known');
+    await Promise.all([...KEYS, 'slow'].map(key => a.dispatch(key, '', { wait: 'started' })));
+    await a.dispatch('waits');
+    await a.dispatch('waits-long', '', { delayMs: 60_000 });
+    const left = await shutDownPool(link, fixture.pool, { timeoutMs: 1500 });
+    expect(left).toMatchObject([{ key: 'slow', state: 'STOPPING', worker: 'a' }]);
+    expect([recorder.runningCount, recorder.of('job-0')]).toEqual([1, ['start a 1', 'stop a stop']]);
+    release();
+    const seen: number[] = [];
+    expect(
+      await shutDownPool(link, fixture.pool, { timeoutMs: 15_000, onProgress: count => seen.push(count) }),
+    ).toEqual([]);
+    expect(seen.at(-1)).toBe(0);
+    expect(await showPool(link, fixture.pool)).toMatchObject({ state: 'CLOSED', jobCount: 0, workerCount: 1 });
+  });
+
+  it('a closed pool refuses jobs with a word of its own, from whoever, until it is opened', async () => {
+    const a = await worker(new Recorder(), 'a');
+    const link = await fixture.look();
+    await a.dispatch('before', 'p', { id: 'once' });
+    await closePool(link, fixture.pool);
+    await closePool(link, fixture.pool);
+    await expect(a.dispatch('after')).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+    await expect((await fixture.client()).dispatch('after')).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+    // What was answered before is answered the same.
+    expect(await a.dispatch('before', 'p', { id: 'once' })).toMatchObject({ status: 'accepted', worker: 'a' });
+    await openPool(link, fixture.pool);
+    expect(await a.dispatch('after', '', { wait: 'started' })).toMatchObject({ worker: 'a' });
+    expect(await showPool(link, fixture.pool)).toMatchObject({ state: 'OK', closedAtMs: null });
+  });
+
   it('dead jobs are listed with the time of their death, and purged by key', async () => {
     const node = await worker(new Recorder(), 'a', {
       handler: {
@@ -119,6 +165,51 @@ describe('what an operator does with a pool', () => {
     await purgeJobs(link, fixture.pool, ['one', 'absent', '\udcff'], (key, purged) => said.push(`${key} ${purged}`));
     expect(said).toEqual(['one true', 'absent false', '\udcff true']);
     expect((await listJobs(link, fixture.pool, { state: 'DEAD' })).map(({ key }) => key)).toEqual(['two']);
+  });
+
+  it('dead jobs are retried with their payload and all attempts, in the group the routes say, once', async () => {
+    let broken = true;
+    const runs: string[] = [];
+    const run = ({ key, attempt, payload }: Job) => {
+      runs.push(`${key} ${attempt} ${payload}`);
+      if (broken) throw new Error('as asked');
+    };
+    const node = await worker(new Recorder(), 'a', { handler: { run } });
+    const dispatch = (key: string) => node.dispatch(key, `p-${key}`, { attempts: 2, backoffMs: 1, wait: 'completed' });
+    for (const key of ['one', 'two', 'three']) await expect(dispatch(key)).rejects.toThrow();
+    const link = await fixture.look();
+    const retry = async (...keys: string[]) => {
+      const said: string[] = [];
+      await retryJobs(link, fixture.pool, keys, (key, error) => said.push(`${key} ${error?.code ?? 'retried'}`));
+      return said;
+    };
+    await addRoute(link, fixture.pool, { glob: 'two', group: 'nobody' });
+    // Another job has the key by now.
+    await until(() => node.routes.list().length === 1, 'the route to be known');
+    await node.dispatch('three', '', { delayMs: 60_000 });
+    broken = false;
+    runs.length = 0;
+    expect(await retry('one', 'two', 'three', 'absent')).toEqual([
+      'one retried',
+      'two retried',
+      'three EXISTS',
+      'absent NOT_FOUND',
+    ]);
+    await until(() => runs.length === 1, 'the first to run again');
+    expect(runs).toEqual(['one 1 p-one']);
+    const two = { key: 'two', group: 'nobody', attempt: 0, maxAttempts: 2, payloadBytes: 5, error: null };
+    expect((await listJobs(link, fixture.pool, { group: 'nobody' }))[0]).toMatchObject(two);
+    expect((await listJobs(link, fixture.pool, { state: 'DEAD' })).map(({ key }) => key)).toEqual(['three']);
+    expect(await retry('one', 'two')).toEqual(['one NOT_FOUND', 'two EXISTS']);
+    await node.stop('three');
+    await closePool(link, fixture.pool);
+    expect(await retry('three')).toEqual(['three POOL_CLOSED']);
+    await openPool(link, fixture.pool);
+    const full = await fixture.client({ limit: 1 });
+    expect(await retry('three')).toEqual(['three POOL_FULL']);
+    await full.stop('two');
+    expect(await retry('three')).toEqual(['three retried']);
+    await until(() => runs.length === 2, 'the last to run');
   });
 
   it('routes are applied in batches, over thousands of jobs', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hash64 } from '../../../src/engine/pool/hash.ts';
-import { hasRoom, Placement, type Seat } from '../../../src/engine/pool/placement.ts';
+import { hasRoom, Placement, planMoves, type Seat } from '../../../src/engine/pool/placement.ts';
 
 const KEYS = Array.from({ length: 10_000 }, (_, i) => `tenant-${i}`);
 
@@ -77,5 +77,35 @@ describe('placement', () => {
         .map(key => owned.get(key)?.slice(1))
         .join(''),
     ).toBe('132524518976');
+  });
+});
+
+describe('a plan of moves', () => {
+  const held = (holder: string, group = 'default') =>
+    KEYS.slice(0, 1000).map(key => ({ key, hash: hash64(key), group, holder }));
+
+  it('is empty where every job is with its owner, and after it was carried out', () => {
+    const seats = () => [seat('a'), seat('b', { weight: 2 }), seat('c')];
+    const moves = planMoves(new Placement(seats()), held('a'));
+    expect(moves.length).toBeGreaterThan(700);
+    expect(moves.length).toBeLessThan(800);
+    const placed = new Map(moves.map(({ key, to }) => [key, to]));
+    const after = held('a').map(job => ({ ...job, holder: placed.get(job.key) ?? 'a' }));
+    expect(planMoves(new Placement(seats()), after)).toEqual([]);
+  });
+
+  it('moves no more to a worker than it has room for, and leaves the rest where it is', () => {
+    const moves = planMoves(
+      new Placement([seat('a', { capacity: 10, owned: 1000 }), seat('b', { capacity: 7 })]),
+      held('a'),
+    );
+    expect(moves.map(({ from, to }) => `${from} ${to}`)).toEqual(Array(7).fill('a b'));
+  });
+
+  it('sends what belongs to a group without workers to its queue, and what a leaving worker has to the others', () => {
+    const placement = new Placement([seat('a', { draining: true }), seat('b')]);
+    expect(new Set(planMoves(placement, held('b', 'heavy')).map(({ to }) => to))).toEqual(new Set([null]));
+    expect(planMoves(placement, held('a')).map(({ to }) => to)).toEqual(Array(1000).fill('b'));
+    expect(planMoves(new Placement([seat('a', { draining: true })]), held('a'))).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@
 
 -- The answer when the job is not admitted: it is there already, or must not be. An answer to a repetition writes too:
 -- whoever waits for replicas after it then waits for those that have the job.
-local function refusal_of(wanted, limit)
+local function refusal_of(wanted, limit, closed_at)
   local known = read('hash', 'HMGET', record, 'key', 'digest', 'outcome', 'worker', 'token')
   local present = read('hash', 'HMGET', job, 'state', 'dispatch', 'terms', 'worker', 'token')
   if wrong then return wrong end
@@ -22,6 +22,7 @@ local function refusal_of(wanted, limit)
     return {'ASSIGNED', shard.epoch, present[4], present[5]}
   end
   if present[1] then return {'EXISTS', present[1]} end
+  if closed_at then return {'CLOSED'} end
   if shard.quarantine > 0 then return {'QUARANTINE', whole(math.ceil(shard.quarantine / 1000))} end
   if shard.count >= limit then return {'FULL', limit} end
 end

@@ -13,16 +13,17 @@
 -- REPLY ENDED epoch:int outcome:text worker:text token:int
 -- REPLY EXISTS state:text
 -- REPLY FULL limit:int
+-- REPLY CLOSED
 -- REPLY QUARANTINE left_ms:int
 -- REPLY CONFLICT
 -- REPLY WRONG message:text
 -- REPLY LOST
-local refusal = enter('limit', 'dispatched') or check_identity()
+local refusal = enter('limit', 'dispatched', 'closed-at') or check_identity()
 if refusal then return refusal end
 local limit, count_before = shard.more[1], shard.count
 
 local function answer_to(wanted, remember_ms)
-  local refused = refusal_of(wanted, limit)
+  local refused = refusal_of(wanted, limit, shard.more[3])
   if refused then return refused end
   local assigned
   assigned, refused = place_of(wanted)

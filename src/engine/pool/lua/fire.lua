@@ -15,10 +15,11 @@
 -- REPLY STALE
 -- REPLY BROKEN
 -- REPLY FULL limit:int
+-- REPLY CLOSED
 -- REPLY QUARANTINE left_ms:int
 -- REPLY LOST
 local MIN_WAIT_MS, MAX_WAIT_MS = 20, 5000
-local refusal = enter('limit', 'dispatched') or check_identity()
+local refusal = enter('limit', 'dispatched', 'closed-at') or check_identity()
 if refusal then return refusal end
 local now_ms = math.floor(shard.time / 1000)
 local found = read('hash', 'HMGET', schedule, 'revision', 'next', 'key', 'payload', 'terms')
@@ -40,8 +41,8 @@ if tick ~= '' then
     epoch = epoch,
     capacity = capacity,
   }
-  answer = refusal_of(wanted, shard.more[1])
-  if answer and (answer.err or answer[1] == 'FULL' or answer[1] == 'QUARANTINE') then return answer end
+  answer = refusal_of(wanted, shard.more[1], shard.more[3])
+  if answer and (answer.err or answer[1] == 'FULL' or answer[1] == 'CLOSED' or answer[1] == 'QUARANTINE') then return answer end
   if waits == '1' and answer and answer[1] == 'EXISTS' then
     local present = read('hash', 'HMGET', job, 'dispatch', 'dispatched-at')
     local own_prefix = 'sch:' .. name .. ':'

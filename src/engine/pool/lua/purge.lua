@@ -13,8 +13,12 @@ if wrong then return wrong end
 local states = {}
 for i = 1, #job_keys do
   local key = job_keys[i]
+  local record = dead_job_prefix .. key
+  read('hash', 'HLEN', record)
   local removed = redis.call('ZREM', dead, key)
-  redis.call('UNLINK', dead_job_prefix .. key)
+  -- What somebody else wrote under that name is not ours to remove.
+  if not wrong then redis.call('UNLINK', record) end
+  wrong = nil
   if removed == 1 then log('purged', key, '', '', '') end
   states[i] = removed == 1 and 'purged' or 'absent'
 end

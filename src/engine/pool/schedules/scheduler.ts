@@ -122,6 +122,8 @@ export class Scheduler {
         return BROKEN;
       case 'FULL':
         return { reason: `pool "${shard.pool}" holds ${reply.limit} jobs, its limit` };
+      case 'CLOSED':
+        return { reason: `pool "${shard.pool}" is closed: it takes no jobs` };
       case 'QUARANTINE':
         return { reason: `pool "${shard.pool}" is in quarantine: Redis lost something`, leftMs: reply.left_ms };
       default:

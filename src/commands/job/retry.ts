@@ -1,0 +1,31 @@
+import { BaseCommand } from '../../cli/base-command.ts';
+import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
+import { chooseDead, deadFlags } from '../../cli/job/dead-flags.ts';
+import { DeadResults } from '../../cli/job/dead-results.ts';
+import { retryJobs } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
+
+export default class JobRetry extends BaseCommand<typeof JobRetry> {
+  static override summary = 'Try dead jobs again';
+  static override description =
+    'A job is dead when its last attempt failed. It waits again with the same payload and all its attempts before it, in the group the routes say now. A key that has another job by then is refused (exit 4).';
+  static override examples = [
+    '<%= config.bin %> job retry film-1',
+    '<%= config.bin %> job retry --all --group heavy --dry-run',
+    '<%= config.bin %> job list --state dead -o name | xargs <%= config.bin %> job retry',
+  ];
+  static override impact = 'write' as const;
+  static override args = { keys: text({ multiple: true, description: 'Keys of the jobs' }) };
+  static override flags = { ...poolFlags, ...deadFlags, ...changeFlags };
+
+  async run(): Promise<void> {
+    const { all, 'older-than': olderThanMs, group } = this.flags;
+    const link = await this.connect();
+    const keys = await chooseDead(link, this.pool, { keys: this.args.keys, all, olderThanMs, group });
+    const what = `${keys.length === 1 ? `dead job "${keys[0]}"` : formatCount(keys.length, 'dead job')} of pool "${this.pool}"`;
+    if (await this.planned(`retry ${what}`)) return;
+    const results = new DeadResults(this.output, 'retried');
+    await retryJobs(link, this.pool, keys, (key, error) => results.add(key, error));
+    await results.tell();
+  }
+}
