@@ -69,10 +69,9 @@ export class TcpProxy {
     }
   }
 
-  /** Leads somewhere else from now on, as an address that moves does: open connections are cut. */
-  retarget(port: number): void {
+  /** Leads new connections somewhere else from now on; those that are open stay. */
+  leadTo(port: number): void {
     this.#targetPort = port;
-    this.cut();
   }
 
   /** Ends every open connection; new ones are accepted as the mode says. */

@@ -21,7 +21,7 @@ afterEach(async () => {
 async function open(url: string, durability = DURABLE): Promise<PoolClient> {
   const link = await RedisLink.connect({ url, commandTimeoutMs: 2000 });
   ends.push(() => link.close());
-  const client = await PoolClient.open(link, 'jobs', { create: true, durability });
+  const client = await PoolClient.open(link, 'jobs', { create: true, lease: 'fast', durability });
   ends.push(() => client.close());
   return client;
 }

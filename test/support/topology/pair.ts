@@ -50,7 +50,7 @@ export class ReplicatedPair {
   /** The replica is the master from here on, with what it has, and clients are led to it. */
   async promote(): Promise<void> {
     await tell(this.replica, 'REPLICAOF', 'NO', 'ONE');
-    this.#front.retarget(this.replica.port);
+    this.#front.leadTo(this.replica.port);
     this.#front.mode = 'pass';
   }
 

@@ -23,7 +23,11 @@ local function refusal_of(wanted, limit, closed_at)
   end
   if present[1] then return {'EXISTS', present[1]} end
   if closed_at then return {'CLOSED'} end
-  if shard.quarantine > 0 then return {'QUARANTINE', whole(math.ceil(shard.quarantine / 1000))} end
+  if shard.quarantine > 0 then
+    -- The clock goes on: without a worker nobody else moves it, and the quarantine would not end.
+    save()
+    return {'QUARANTINE', whole(math.ceil(shard.quarantine / 1000))}
+  end
   if shard.count >= limit then return {'FULL', limit} end
 end
 
