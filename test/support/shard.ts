@@ -33,7 +33,8 @@ export function openShard(link: RedisLink, pool: string, limit = 100): Promise<S
     create: true,
     lease: LONG_LEASE,
     limit,
-    defaults: { limit, ledgerLength: 1000, deadLimit: 3 },
+    shards: undefined,
+    defaults: { limit, shards: 1, ledgerLength: 1000, deadLimit: 3 },
   });
 }
 

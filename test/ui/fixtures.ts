@@ -15,6 +15,7 @@ export const NOW_MS = Date.UTC(2026, 10, 23, 12, 1, 33);
 export function pool(name: string, changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
   return {
     name,
+    shardCount: 1,
     state: 'OK',
     nodeCount: 2,
     workerCount: 4,

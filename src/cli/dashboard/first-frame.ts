@@ -72,7 +72,7 @@ function isRead(fleet: FleetSnapshot, focus: FleetFocus, rows: number): boolean 
     case 'workers':
       return fleet.workers.has(focus.pool);
     case 'jobs':
-      return fleet.jobs !== null && fleet.jobs.keys.slice(0, rows).every(({ key }) => fleet.jobs?.records.has(key));
+      return fleet.jobs?.keys.slice(0, rows).every(({ key }) => fleet.jobs?.records.has(key)) ?? false;
     case 'events':
       return fleet.events !== null;
     default:

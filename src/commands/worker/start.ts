@@ -47,13 +47,18 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
       char: 'n',
       helpValue: 'N',
       aliases: ['capacity'],
-      description: `Most jobs at once, default ${workerOptions.capacity.default}`,
+      description: `Most jobs at once, in each shard of the pool; default ${workerOptions.capacity.default}`,
     }),
     weight: Flags.string({ helpValue: 'W', description: 'Share of the jobs against the other workers, default 1' }),
     lease: Flags.string({
       options: ['default', 'fast'],
       helpValue: 'fast|default',
       description: `How soon others take over when this worker dies: ${takeOverSeconds(leasePresets.fast)} s or ${takeOverSeconds(leasePresets.default)} s; one for the whole pool`,
+    }),
+    shards: Flags.integer({
+      helpValue: 'N',
+      description:
+        'Shards of a pool that is made by this; each lives in one slot of a Redis Cluster. Limits are per shard. Default 1',
     }),
     'drain-timeout': duration({
       helpValue: '60s',
@@ -80,6 +85,7 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
       pool: this.pool,
       node: {
         lease: lease as LeasePreset | undefined,
+        shards: this.flags.shards,
         drainTimeoutMs: this.flags['drain-timeout'],
         version: this.config.version,
       },

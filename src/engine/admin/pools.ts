@@ -13,9 +13,9 @@ import type { RedisLink } from '../redis/link.ts';
  * @throws NotFoundError when there is no such pool or worker.
  */
 export async function drainWorker(link: RedisLink, pool: string, worker: string): Promise<void> {
-  const shard = await Shard.find(link, checkName('pool', pool));
-  const reply = await shard.drain(checkName('worker', worker));
-  if (reply.status === 'ABSENT') throw new NotFoundError('worker', worker);
+  const shards = await Shard.findAll(link, checkName('pool', pool));
+  const replies = await Promise.all(shards.map(shard => shard.drain(checkName('worker', worker))));
+  if (replies.every(({ status }) => status === 'ABSENT')) throw new NotFoundError('worker', worker);
 }
 
 /** Rules of a pool in the order in which they are tried. */

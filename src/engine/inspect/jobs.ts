@@ -1,7 +1,9 @@
 import { NotFoundError } from '../core/errors.ts';
 import { decodeText } from '../core/text.ts';
+import { hash64, shardIndex } from '../pool/hash.ts';
 import { jobKeyBytes } from '../pool/job-key.ts';
 import { parseTerms } from '../pool/terms.ts';
+import type { KeyBytes } from '../redis/keys.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { toBlob } from './blob.ts';
 import { listHistory } from './ledger.ts';
@@ -43,8 +45,8 @@ export async function listJobKeys(link: RedisLink, pool: string): Promise<JobKey
 
 /** Records of the keys that still exist, dead jobs not included. */
 export async function readJobs(link: RedisLink, pool: string, keys: readonly string[]): Promise<JobSnapshot[]> {
-  const { nowUs } = await requirePool(link, pool);
-  return readRecords(link, pool, keys, nowUs, 'live');
+  const { clocksUs } = await requirePool(link, pool);
+  return readRecords(link, pool, keys, clocksUs, 'live');
 }
 
 /**
@@ -66,10 +68,10 @@ export async function* eachJob(link: RedisLink, pool: string, filter: JobFilter)
   const reading = await requirePool(link, pool);
   const { state, worker, group, diedBeforeMs } = filter;
   const keys =
-    state === 'DEAD' ? await deadKeys(link, pool) : (await collectKeys(link, reading, filter)).map(({ key }) => key);
+    state === 'DEAD' ? await deadKeys(link, reading) : (await collectKeys(link, reading, filter)).map(({ key }) => key);
   for (let at = 0; at < keys.length; at += READ_AT_ONCE) {
     const page = keys.slice(at, at + READ_AT_ONCE);
-    for (const job of await readRecords(link, pool, page, reading.nowUs, state === 'DEAD' ? 'dead' : 'live')) {
+    for (const job of await readRecords(link, pool, page, reading.clocksUs, state === 'DEAD' ? 'dead' : 'live')) {
       const wanted =
         (state === undefined || job.state === state) &&
         (worker === undefined || job.worker === worker) &&
@@ -82,18 +84,19 @@ export async function* eachJob(link: RedisLink, pool: string, filter: JobFilter)
 
 /** One job with its payload and what the ledger still says of it; a dead one when no other has the key. @throws NotFoundError */
 export async function showJob(link: RedisLink, pool: string, key: string): Promise<JobDetail> {
-  const { nowUs } = await requirePool(link, pool);
-  const keys = link.keys.pool(pool);
+  const { clocksUs } = await requirePool(link, pool);
   const bytes = jobKeyBytes(key);
+  const shard = shardIndex(hash64(bytes), clocksUs.length);
+  const keys = link.keys.pool(pool, shard);
   for (const [kind, record] of [
     ['live', keys.job(bytes)],
     ['dead', keys.deadJob(bytes)],
   ] as const) {
-    const [job] = await readRecords(link, pool, [key], nowUs, kind);
+    const [job] = await readRecords(link, pool, [key], clocksUs, kind);
     if (!job) continue;
     const [[payload], history] = (await Promise.all([
       link.commands.call('HMGET', record, 'payload'),
-      listHistory(link, pool, key, HISTORY_COUNT),
+      listHistory(link, pool, shard, key, HISTORY_COUNT),
     ])) as [[Buffer | null], JobDetail['history']];
     return { ...job, payload: toBlob(payload ?? Buffer.alloc(0)), history };
   }
@@ -102,24 +105,28 @@ export async function showJob(link: RedisLink, pool: string, key: string): Promi
 
 /** In order. */
 export async function collectKeys(link: RedisLink, reading: PoolReading, filter: JobFilter): Promise<JobKey[]> {
-  const { name, members, groups } = reading;
-  const keys = link.keys.pool(name);
+  const { name, members, groups, shardCount } = reading;
   const found = new Map<string, string | null>();
   const queued = filter.worker === undefined && (filter.state === undefined || filter.state === 'PENDING');
   const owned = filter.state !== 'PENDING';
   const waits = groups.filter(group => queued && (filter.group === undefined || filter.group === group));
-  for (const group of waits) {
-    for await (const key of scan(link, 'ZSCAN', keys.pending(group))) found.set(key, null);
-  }
   const owners = members.filter(({ id }) => owned && (filter.worker === undefined || filter.worker === id));
-  for (const { id } of owners) for await (const key of scan(link, 'SSCAN', keys.owned(id))) found.set(key, id);
+  for (let shard = 0; shard < shardCount; shard++) {
+    const keys = link.keys.pool(name, shard);
+    for (const group of waits) {
+      for await (const key of scan(link, 'ZSCAN', keys.pending(group))) found.set(key, null);
+    }
+    for (const { id } of owners) for await (const key of scan(link, 'SSCAN', keys.owned(id))) found.set(key, id);
+  }
   return [...found].map(([key, worker]) => ({ key, worker })).sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-async function deadKeys(link: RedisLink, pool: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const key of scan(link, 'ZSCAN', link.keys.pool(pool).dead)) keys.push(key);
-  return [...new Set(keys)].sort();
+async function deadKeys(link: RedisLink, { name, shardCount }: PoolReading): Promise<string[]> {
+  const found = new Set<string>();
+  for (let shard = 0; shard < shardCount; shard++) {
+    for await (const key of scan(link, 'ZSCAN', link.keys.pool(name, shard).dead)) found.add(key);
+  }
+  return [...found].sort();
 }
 
 async function* scan(link: RedisLink, command: 'SSCAN' | 'ZSCAN', key: string): AsyncGenerator<string> {
@@ -132,21 +139,28 @@ async function* scan(link: RedisLink, command: 'SSCAN' | 'ZSCAN', key: string): 
   }
 }
 
-/** Records of the keys that have one. `nowUs` is the pool's logical clock. */
+/** Records of the keys that have one. `clocksUs` are the logical clocks of the shards. */
 export async function readRecords(
   link: RedisLink,
   pool: string,
   keys: readonly string[],
-  nowUs: number,
+  clocksUs: readonly number[],
   kind: 'live' | 'dead',
 ): Promise<JobSnapshot[]> {
-  const { job, deadJob } = link.keys.pool(pool);
-  const record = kind === 'live' ? job : deadJob;
-  const rows = await Promise.all(keys.map(key => link.commands.call('HMGET', record(jobKeyBytes(key)), ...FIELDS)));
-  return rows.flatMap((row, index) => {
-    const snapshot = toSnapshot(pool, keys[index] as string, row as (Buffer | null)[], nowUs);
-    return snapshot ? [snapshot] : [];
-  });
+  const records = clocksUs.map((_, shard) => link.keys.pool(pool, shard)[kind === 'live' ? 'job' : 'deadJob']);
+  const rows = await Promise.all(
+    keys.map(async key => {
+      const bytes = jobKeyBytes(key);
+      const shard = clocksUs.length === 1 ? 0 : shardIndex(hash64(bytes), clocksUs.length);
+      const fields = await link.commands.call(
+        'HMGET',
+        (records[shard] as (key: KeyBytes) => KeyBytes)(bytes),
+        ...FIELDS,
+      );
+      return toSnapshot(pool, key, fields as (Buffer | null)[], clocksUs[shard] ?? 0);
+    }),
+  );
+  return rows.filter(row => row !== undefined);
 }
 
 function toSnapshot(pool: string, key: string, row: (Buffer | null)[], nowUs: number): JobSnapshot | undefined {

@@ -14,22 +14,41 @@ export interface LedgerOptions {
   after?: string | undefined;
 }
 
-/** Entries of a pool's ledger, oldest first. @throws NotFoundError */
+/**
+ * Entries of a pool's ledger, oldest first, of all its shards. What shards on different hosts wrote in the same moment may
+ * be told in another order than it happened, and one of those missed by who goes on behind the latest. @throws NotFoundError
+ */
 export async function listLedger(link: RedisLink, pool: string, options: LedgerOptions = {}): Promise<LedgerEntry[]> {
   const { count = DEFAULT_COUNT, after } = options;
-  const { ledger } = link.keys.pool(pool);
-  if (after !== undefined) {
-    const reply = await link.commands.call('XRANGE', ledger, `(${after}`, '+', 'COUNT', count);
-    return (reply as RawEntry[]).map(entry => toEntry(pool, entry));
-  }
-  const reply = (await link.commands.call('XREVRANGE', ledger, '+', '-', 'COUNT', count)) as RawEntry[];
-  if (reply.length === 0) await requirePool(link, pool);
-  return reply.map(entry => toEntry(pool, entry)).reverse();
+  const { shardCount } = await requirePool(link, pool);
+  const parts = await Promise.all(
+    Array.from({ length: shardCount }, async (_, shard) => {
+      const { ledger } = link.keys.pool(pool, shard);
+      const reply = await (after === undefined
+        ? link.commands.call('XREVRANGE', ledger, '+', '-', 'COUNT', count)
+        : link.commands.call('XRANGE', ledger, `(${after}`, '+', 'COUNT', count));
+      return (reply as RawEntry[]).map(entry => toEntry(pool, entry));
+    }),
+  );
+  const entries = parts.flat().sort((one, other) => compareEntryIds(one.id, other.id));
+  return after === undefined ? entries.slice(-count) : entries.slice(0, count);
+}
+
+function compareEntryIds(one: string, other: string): number {
+  const [oneMs = 0, oneSequence = 0] = one.split('-').map(Number);
+  const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
+  return oneMs - otherMs || oneSequence - otherSequence;
 }
 
 /** The latest entries about one job, oldest first. Looks back a bounded way. */
-export async function listHistory(link: RedisLink, pool: string, key: string, count: number): Promise<LedgerEntry[]> {
-  const { ledger } = link.keys.pool(pool);
+export async function listHistory(
+  link: RedisLink,
+  pool: string,
+  shard: number,
+  key: string,
+  count: number,
+): Promise<LedgerEntry[]> {
+  const { ledger } = link.keys.pool(pool, shard);
   const found: LedgerEntry[] = [];
   let end = '+';
   for (let page = 0; page < MAX_HISTORY_PAGES && found.length < count; page++) {

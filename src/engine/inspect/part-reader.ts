@@ -22,7 +22,7 @@ type NamedPart = 'workers' | 'nodes' | 'sinks';
 /** The pool's logical clock when it was read. */
 interface PoolClock {
   pool: string;
-  nowUs: number;
+  clocksUs: readonly number[];
   readMs: number;
 }
 
@@ -33,7 +33,7 @@ export class PartReader {
   readonly #stalls = new StallWatch();
   readonly #records = new JobRecords();
   #focus: FleetFocus = { view: 'overview' };
-  #poolClock: PoolClock = { pool: '', nowUs: 0, readMs: 0 };
+  #poolClock: PoolClock = { pool: '', clocksUs: [], readMs: 0 };
 
   constructor(reader: FleetReader, clock: Clock) {
     this.#reader = reader;
@@ -130,17 +130,21 @@ export class PartReader {
   async #takeJobs(pool: string, present: Present, budget: number): Promise<Changes> {
     const reading = await orNothing(this.#reader.jobs(pool));
     if (!this.#shows(pool)) return {};
-    if (reading) this.#poolClock = { pool, nowUs: reading.nowUs, readMs: this.#clock.monotonicMs() };
+    if (reading) this.#poolClock = { pool, clocksUs: reading.clocksUs, readMs: this.#clock.monotonicMs() };
     const jobs = this.#records.read(pool, reading?.keys ?? []);
     const records = await this.#takeRecords(pool, this.#records.choose(jobs, budget));
     return { jobs, ...records, ...this.#withPart('workers', present, pool, reading?.workers) };
   }
 
   async #takeRecords(pool: string, keys: readonly string[]): Promise<Changes> {
-    const { pool: clockOf, nowUs, readMs } = this.#poolClock;
+    const { pool: clockOf, clocksUs, readMs } = this.#poolClock;
     if (keys.length === 0 || clockOf !== pool) return {};
     const sinceUs = (this.#clock.monotonicMs() - readMs) * 1000;
-    const records = await this.#reader.records(pool, keys, nowUs + sinceUs);
+    const records = await this.#reader.records(
+      pool,
+      keys,
+      clocksUs.map(clockUs => clockUs + sinceUs),
+    );
     return this.#shows(pool) ? { jobs: this.#records.note(pool, keys, records, this.#clock.wallMs()) } : {};
   }
 

@@ -1,5 +1,6 @@
 import { MapClient } from '../maps/map-client.ts';
 import type { JobLocation } from '../pool/client.ts';
+import { shardIndex } from '../pool/hash.ts';
 import { jobKeyForm } from '../pool/job-key.ts';
 import { Placement } from '../pool/placement.ts';
 import { parseRoutes, ROUTES_MAP } from '../pool/route-map.ts';
@@ -13,11 +14,9 @@ import { requirePool } from './pool-reading.ts';
  */
 export async function locateJob(link: RedisLink, pool: string, key: string): Promise<JobLocation> {
   const { bytes, hash } = jobKeyForm(key);
-  const [{ members }, record, routes] = await Promise.all([
-    requirePool(link, pool),
-    link.commands.call('HMGET', link.keys.pool(pool).job(bytes), 'state', 'worker', 'group'),
-    readRoutes(link, pool),
-  ]);
+  const [{ members, shardCount }, routes] = await Promise.all([requirePool(link, pool), readRoutes(link, pool)]);
+  const { job } = link.keys.pool(pool, shardIndex(hash, shardCount));
+  const record = await link.commands.call('HMGET', job(bytes), 'state', 'worker', 'group');
   const [state, worker, recordedGroup] = record as (Buffer | null)[];
   const group = state ? String(recordedGroup) : routes.groupOf(key);
   const seats = members

@@ -8,12 +8,16 @@ import type { WorkerState } from './snapshots.ts';
 
 export interface PoolReading {
   name: string;
-  /** The logical clock of the shard now, in µs. */
-  nowUs: number;
+  shardCount: number;
+  /** The logical clock of each shard now, in µs. */
+  clocksUs: readonly number[];
+  /** How long nothing is admitted or moved because Redis lost something; 0 outside of a quarantine. */
+  quarantineLeftMs: number;
   epoch: number;
   jobCount: number;
   queuedCount: number;
   deadCount: number;
+  /** Of all shards together. */
   limit: number;
   closedAtMs: number | null;
   dispatchedTotal: number;
@@ -36,9 +40,11 @@ export interface MemberReading {
 
 const FIELDS = [
   'generation',
+  'shards',
   'clock',
   'last-time',
   'clamp-ms',
+  'quarantine-until',
   'epoch',
   'count',
   'queued',
@@ -52,7 +58,56 @@ const FIELDS = [
 
 /** undefined when there is no such pool. */
 export async function readPool(link: RedisLink, name: string): Promise<PoolReading | undefined> {
-  const keys = link.keys.pool(checkName('pool', name));
+  const first = await readShard(link, name, 0);
+  if (!first || first.shardCount === 1) return first;
+  const others = Array.from({ length: first.shardCount - 1 }, (_, at) => readShard(link, name, at + 1));
+  const shards = [first, ...(await Promise.all(others))];
+  const found = shards.filter(shard => shard !== undefined);
+  const sum = (value: (shard: PoolReading) => number) => found.reduce((total, shard) => total + value(shard), 0);
+  return {
+    name,
+    shardCount: first.shardCount,
+    clocksUs: shards.map(shard => shard?.clocksUs[0] ?? 0),
+    quarantineLeftMs: Math.max(...found.map(shard => shard.quarantineLeftMs)),
+    epoch: Math.max(...found.map(shard => shard.epoch)),
+    jobCount: sum(shard => shard.jobCount),
+    queuedCount: sum(shard => shard.queuedCount),
+    deadCount: sum(shard => shard.deadCount),
+    limit: sum(shard => shard.limit),
+    closedAtMs: first.closedAtMs,
+    dispatchedTotal: sum(shard => shard.dispatchedTotal),
+    startedTotal: sum(shard => shard.startedTotal),
+    endedTotal: sum(shard => shard.endedTotal),
+    failedTotal: sum(shard => shard.failedTotal),
+    groups: [...new Set(found.flatMap(shard => shard.groups))],
+    members: mergeMembers(found.flatMap(shard => shard.members)),
+  };
+}
+
+/** A worker has a lease in each shard: it is as well as in the worst of them. */
+function mergeMembers(members: readonly MemberReading[]): MemberReading[] {
+  const order: readonly WorkerState[] = ['STALE', 'DRAINING', 'ALIVE'];
+  return [...Map.groupBy(members, ({ id }) => id).values()]
+    .map(parts => {
+      const [first] = parts as [MemberReading, ...MemberReading[]];
+      return {
+        ...first,
+        state: order.find(state => parts.some(part => part.state === state)) ?? first.state,
+        leaseLeftMs: Math.min(...parts.map(part => part.leaseLeftMs)),
+        incarnation: Math.max(...parts.map(part => part.incarnation)),
+        health: {
+          zombieCount: parts.reduce((total, part) => total + part.health.zombieCount, 0),
+          lagMs: Math.max(...parts.map(part => part.health.lagMs)),
+          lagging: parts.some(part => part.health.lagging),
+        },
+      };
+    })
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+/** undefined when there is no such shard. */
+async function readShard(link: RedisLink, name: string, shard: number): Promise<PoolReading | undefined> {
+  const keys = link.keys.pool(checkName('pool', name), shard);
   const connection = link.commands;
   const [fields, time, members, infos, groups, deadCount] = (await Promise.all([
     connection.call('HMGET', keys.config, ...FIELDS),
@@ -63,8 +118,23 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
     connection.call('ZCARD', keys.dead),
   ])) as [(Buffer | null)[], [Buffer, Buffer], Buffer[], HashReply, Buffer[], number];
   if (fields[0] === null) return undefined;
-  const [, clock, last, clampMs, epoch, count, queued, limit, dispatched, started, ended, failed, closedAt] =
-    fields.map(Number);
+  const [
+    ,
+    shards,
+    clock,
+    last,
+    clampMs,
+    quarantineEnd,
+    epoch,
+    count,
+    queued,
+    limit,
+    dispatched,
+    started,
+    ended,
+    failed,
+    closedAt,
+  ] = fields.map(Number);
   const timeUs = Number(time[0]) * 1_000_000 + Number(time[1]);
   const passedUs = Math.max(0, timeUs - (last ?? 0));
   const nowUs = (clock ?? 0) + Math.min(passedUs, (clampMs ?? 0) * 1000);
@@ -73,7 +143,9 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
   const seenUs = (clock ?? 0) + passedUs;
   return {
     name,
-    nowUs,
+    shardCount: shards ?? 1,
+    clocksUs: [nowUs],
+    quarantineLeftMs: Math.max(0, ((quarantineEnd ?? 0) - nowUs) / 1000),
     epoch: epoch ?? 0,
     jobCount: count ?? 0,
     queuedCount: queued ?? 0,

@@ -21,11 +21,20 @@ export async function listWorkers(
   pool: string,
   filter: { group?: string | undefined } = {},
 ): Promise<WorkerSnapshot[]> {
-  const { members } = await requirePool(link, pool);
-  const { owned } = link.keys.pool(pool);
+  const { members, shardCount } = await requirePool(link, pool);
   const chosen = members.filter(({ info }) => filter.group === undefined || info.group === filter.group);
-  const counts = await Promise.all(chosen.map(({ id }) => link.commands.call('SCARD', owned(id))));
-  return chosen.map((member, index) => workerSnapshotOf(pool, member, Number(counts[index])));
+  const counts = await Promise.all(chosen.map(({ id }) => countOwned(link, pool, shardCount, id)));
+  return chosen.map((member, index) => workerSnapshotOf(pool, member, counts[index] ?? 0));
+}
+
+/** Jobs recorded to a worker, in all shards. */
+export async function countOwned(link: RedisLink, pool: string, shardCount: number, id: string): Promise<number> {
+  const counts = await Promise.all(
+    Array.from({ length: shardCount }, (_, shard) =>
+      link.commands.call('SCARD', link.keys.pool(pool, shard).owned(id)),
+    ),
+  );
+  return counts.reduce<number>((sum, count) => sum + Number(count), 0);
 }
 
 /** @throws NotFoundError */
@@ -93,12 +102,13 @@ export function workerSnapshotOf(pool: string, member: MemberReading, jobCount: 
 }
 
 export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
-  const { name, jobCount, queuedCount, deadCount, limit, closedAtMs, epoch } = reading;
+  const { name, shardCount, jobCount, queuedCount, deadCount, limit, closedAtMs, epoch } = reading;
   const { dispatchedTotal, startedTotal, endedTotal, failedTotal } = reading;
   const live = reading.members.filter(({ state }) => state !== 'STALE');
   return {
     name,
     state: stateOf(reading, live.length),
+    shardCount,
     nodeCount: new Set(live.map(({ info }) => info.node)).size,
     workerCount: live.length,
     jobCount,
@@ -118,6 +128,7 @@ export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
 function stateOf(reading: PoolReading, liveCount: number): PoolState {
   if (reading.closedAtMs !== null) return 'CLOSED';
   if (liveCount === 0) return 'NO WORKERS';
+  if (reading.quarantineLeftMs > 0) return 'QUARANTINE';
   if (reading.members.length > liveCount) return 'DEGRADED';
   return reading.jobCount === 0 ? 'IDLE' : 'OK';
 }

@@ -7,7 +7,7 @@ import { collectKeys, readRecords, showJob } from './jobs.ts';
 import { listLedger } from './ledger.ts';
 import { listMapEntries, listMaps } from './maps.ts';
 import { type MemberReading, readPool, requirePool } from './pool-reading.ts';
-import { listNodes, listWorkers, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
+import { countOwned, listNodes, listWorkers, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
 import { inspectServer } from './server.ts';
 import type {
   EventSnapshot,
@@ -39,7 +39,7 @@ export interface JobsReading {
   keys: JobKey[];
   workers: WorkerSnapshot[];
   /** The pool's logical clock. */
-  nowUs: number;
+  clocksUs: readonly number[];
 }
 
 export interface FleetReader {
@@ -50,7 +50,7 @@ export interface FleetReader {
   /** All keys of a pool and its workers. */
   jobs(pool: string): Promise<JobsReading>;
   /** Records of the keys that still exist, in any order; one command each. */
-  records(pool: string, keys: readonly string[], nowUs: number): Promise<JobSnapshot[]>;
+  records(pool: string, keys: readonly string[], clocksUs: readonly number[]): Promise<JobSnapshot[]>;
   job(pool: string, key: string): Promise<JobDetail>;
   /** Entries after an id, or the newest. */
   ledger(pool: string, options: { count: number; after?: string | undefined }): Promise<LedgerEntry[]>;
@@ -70,7 +70,7 @@ export function readerOf(link: RedisLink): FleetReader {
     nodes: pool => listNodes(link, pool),
     workers: pool => listWorkers(link, pool),
     jobs: pool => readJobsOf(link, pool),
-    records: (pool, keys, nowUs) => readRecords(link, pool, keys, nowUs, 'live'),
+    records: (pool, keys, clocksUs) => readRecords(link, pool, keys, clocksUs, 'live'),
     job: (pool, key) => showJob(link, pool, key),
     ledger: (pool, options) => listLedger(link, pool, options),
     streams: () => listStreams(link),
@@ -88,10 +88,9 @@ async function readPools(link: RedisLink): Promise<PoolsReading> {
   const found = await Promise.all(names.map(name => readPool(link, name)));
   const readings = found.filter(reading => reading !== undefined);
   const troubled = await Promise.all(
-    readings.flatMap(({ name, members }) =>
+    readings.flatMap(({ name, members, shardCount }) =>
       members.filter(isTroubled).map(async member => {
-        const jobCount = await link.commands.call('SCARD', link.keys.pool(name).owned(member.id));
-        return workerSnapshotOf(name, member, Number(jobCount));
+        return workerSnapshotOf(name, member, await countOwned(link, name, shardCount, member.id));
       }),
     ),
   );
@@ -113,5 +112,5 @@ async function readJobsOf(link: RedisLink, pool: string): Promise<JobsReading> {
   const counts = new Map<string, number>();
   for (const { worker } of keys) if (worker !== null) counts.set(worker, (counts.get(worker) ?? 0) + 1);
   const workers = reading.members.map(member => workerSnapshotOf(pool, member, counts.get(member.id) ?? 0));
-  return { keys, workers, nowUs: reading.nowUs };
+  return { keys, workers, clocksUs: reading.clocksUs };
 }

@@ -18,11 +18,13 @@ export interface ServerSnapshot {
   roundTripMs: number;
 }
 
-export type PoolState = 'OK' | 'DEGRADED' | 'NO WORKERS' | 'IDLE' | 'CLOSED';
+/** QUARANTINE: Redis lost something, and nothing is admitted until the workers have said what they run. */
+export type PoolState = 'OK' | 'DEGRADED' | 'QUARANTINE' | 'NO WORKERS' | 'IDLE' | 'CLOSED';
 
 export interface PoolSnapshot {
   name: string;
   state: PoolState;
+  shardCount: number;
   nodeCount: number;
   workerCount: number;
   /** Jobs of every state: queued, assigned, running, stopping. */

@@ -20,7 +20,7 @@ export function requireAdmitted<Reply extends { status: string }>(
       throw new ExistsError('job', key);
     case 'FULL':
       throw new FullError('POOL_FULL', `pool "${pool}" holds ${refusal.limit} jobs, its limit`, {
-        hint: 'Wait for jobs to end, or raise the limit of the pool.',
+        hint: 'Wait for jobs to end, or raise the limit of the pool, which is one for each of its shards.',
       });
     case 'CLOSED':
       throw new ConflictError(`pool "${pool}" is closed: it takes no jobs`, {

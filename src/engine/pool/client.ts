@@ -27,7 +27,8 @@ import { type Outcome, Outcomes } from './outcomes.ts';
 import { hasRoom } from './placement.ts';
 import { PoolView } from './pool-view.ts';
 import type { Route } from './routes.ts';
-import { type DispatchRequest, type LossCause, MAX_NOTES } from './shard.ts';
+import { type DispatchRequest, type LossCause, MAX_NOTES, type Shard } from './shard.ts';
+import type { ShardView } from './shard-view.ts';
 
 /** How far a dispatch waits: until Redis has the job, until a worker runs it, or until it ended. */
 export type WaitLevel = 'accepted' | 'started' | 'completed';
@@ -125,7 +126,7 @@ export class PoolClient {
     const { lease, durability, ...rest } = options;
     const settings = resolveOptions('PoolClient', clientOptions, rest);
     const safety = resolveDurability(durability);
-    const view = await PoolView.open(link, pool, { ...settings, lease, limit: rest.limit });
+    const view = await PoolView.open(link, pool, { ...settings, lease, limit: rest.limit, shards: rest.shards });
     return new PoolClient(view, newId(), settings.maxPayloadBytes, safety);
   }
 
@@ -146,18 +147,19 @@ export class PoolClient {
     const durability = resolveDurability(wanted, this.#durability);
     const settings = resolveOptions('dispatch', dispatchOptions, rest);
     const form = jobKeyForm(key);
+    const view = this.view.at(form.hash);
     this.#checkPayload(payload);
     const id = givenId === undefined ? newId() : checkId(givenId);
     // The id of one that reached too few replicas, or whose outcome is to be kept, is told and may come again.
     const mayRepeat = givenId !== undefined || durability.replicas > 0 || rest.retentionMs !== undefined;
-    const request = this.#request(id, form, key, payload, mayRepeat, wait, settings);
+    const request = this.#request(view, id, form, key, payload, mayRepeat, wait, settings);
     if (wait === 'accepted') {
-      const { status, worker, token } = await this.#send(key, request, durability, settings.timeoutMs);
+      const { status, worker, token } = await this.#send(view, key, request, durability, settings.timeoutMs);
       return status === 'ASSIGNED' || status === 'ENDED'
         ? { id, key, status: wait, worker, token }
         : { id, key, status: wait };
     }
-    const { shard } = this.view;
+    const { shard } = view;
     await this.#outcomes.listen(shard);
     const until = wait === 'started' ? 'started' : 'ended';
     const what = `job "${key}" to be ${wait}`;
@@ -165,7 +167,7 @@ export class PoolClient {
     // It may settle before the reply to the dispatch is here.
     outcome.catch(() => {});
     try {
-      await this.#send(key, request, durability, settings.timeoutMs);
+      await this.#send(view, key, request, durability, settings.timeoutMs);
       if (givenId !== undefined) await this.#outcomes.check(id);
     } catch (error) {
       this.#outcomes.cancel(id);
@@ -184,10 +186,10 @@ export class PoolClient {
     const { id: givenId, wait = false, timeoutMs = dispatchOptions.timeoutMs.default } = options;
     const durability = resolveDurability(options.durability, this.#durability);
     const id = givenId === undefined ? newId() : checkId(givenId);
-    const { bytes } = jobKeyForm(key);
-    const { shard } = this.view;
+    const { bytes, hash: place } = jobKeyForm(key);
+    const { shard } = this.view.at(place);
     const request = async (replyTo: string) => {
-      const { result, replicas } = await this.#change(durability, to => shard.stop(id, bytes, replyTo, to));
+      const { result, replicas } = await this.#change(shard, durability, to => shard.stop(id, bytes, replyTo, to));
       const stopped = stopResult(key, result);
       requireReplicas(`the stop of job "${key}"`, id, replicas, durability);
       return stopped;
@@ -214,12 +216,13 @@ export class PoolClient {
    */
   async notify(key: string, payload: Bytes, options: NotifyOptions = {}): Promise<void> {
     this.#open();
-    const { bytes } = jobKeyForm(key);
+    const { bytes, hash: place } = jobKeyForm(key);
+    const { shard } = this.view.at(place);
     this.#checkPayload(payload);
     const id = options.id === undefined ? newId() : checkId(options.id);
     const durability = resolveDurability(options.durability, this.#durability);
-    const { result: reply, replicas } = await this.#change(durability, to =>
-      this.view.shard.notify(id, bytes, payload, to),
+    const { result: reply, replicas } = await this.#change(shard, durability, to =>
+      shard.notify(id, bytes, payload, to),
     );
     if (reply.status === 'ABSENT') throw new NotFoundError('job', key);
     if (reply.status === 'FULL') {
@@ -235,16 +238,18 @@ export class PoolClient {
   async where(key: string): Promise<JobLocation> {
     this.#open();
     const { bytes, hash: place } = jobKeyForm(key);
-    const [state, worker, recordedGroup] = await this.view.shard.readJob(bytes, 'state', 'worker', 'group');
+    const { shard, membership } = this.view.at(place);
+    const [state, worker, recordedGroup] = await shard.readJob(bytes, 'state', 'worker', 'group');
     const group = state ? String(recordedGroup) : this.view.routes.groupOf(key);
-    const preferred = this.view.membership.placement.pick(place, group)?.id ?? null;
+    const preferred = membership.placement.pick(place, group)?.id ?? null;
     if (worker) return { worker: String(worker), preferred, group, recorded: true };
     return { worker: preferred, preferred, group, recorded: state !== null };
   }
 
   /** Worker a job is recorded to, or undefined. */
   async owner(key: string): Promise<string | undefined> {
-    const [worker] = await this.view.shard.readJob(jobKeyForm(key).bytes, 'worker');
+    const { bytes, hash: place } = jobKeyForm(key);
+    const [worker] = await this.view.at(place).shard.readJob(bytes, 'worker');
     return worker ? String(worker) : undefined;
   }
 
@@ -278,6 +283,7 @@ export class PoolClient {
   }
 
   #request(
+    { membership }: ShardView,
     id: string,
     form: JobKeyForm,
     key: string,
@@ -286,8 +292,7 @@ export class PoolClient {
     wait: WaitLevel,
     settings: DispatchSettings,
   ): DispatchRequest {
-    const { membership, routes } = this.view;
-    const group = routes.groupOf(key);
+    const group = this.view.routes.groupOf(key);
     const seat = settings.delayMs > 0 ? undefined : membership.placement.pick(form.hash, group, hasRoom);
     const { delayMs, attempts, backoffMs: firstMs, backoffMaxMs, retentionMs } = settings;
     return {
@@ -311,6 +316,7 @@ export class PoolClient {
   }
 
   async #send(
+    view: ShardView,
     key: string,
     request: DispatchRequest,
     durability: Durability,
@@ -319,10 +325,10 @@ export class PoolClient {
     | { status: 'ASSIGNED' | 'ENDED'; worker: string; token: number }
     | { status: 'PENDING'; worker?: never; token?: never }
   > {
-    const { result, replicas } = await this.#admitted(request, durability, timeoutMs);
+    const { result, replicas } = await this.#admitted(view.shard, request, durability, timeoutMs);
     const reply = requireAdmitted(this.pool, key, request.id, result);
-    const { membership } = this.view;
-    if (reply.epoch !== membership.epoch) this.view.heard(reply.epoch);
+    const { membership } = view;
+    if (reply.epoch !== membership.epoch) view.heard(reply.epoch);
     else if (request.worker !== '') {
       const seat = membership.placement.seat(request.worker);
       // Not taken at its own epoch: full, as far as is known, until the next look.
@@ -333,11 +339,11 @@ export class PoolClient {
   }
 
   /** Waits for the end of a quarantine. */
-  async #admitted(request: DispatchRequest, durability: Durability, timeoutMs: number) {
+  async #admitted(shard: Shard, request: DispatchRequest, durability: Durability, timeoutMs: number) {
     const { clock } = this.view.link;
     const endMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
-      const { result, replicas } = await this.#change(durability, to => this.view.shard.dispatch(request, to));
+      const { result, replicas } = await this.#change(shard, durability, to => shard.dispatch(request, to));
       if (result.status !== 'QUARANTINE') return { result, replicas };
       // The clock of a shard runs when it is asked, a step at a time: where no worker is, nobody else asks.
       const stepMs = Math.min(result.left_ms, this.view.shard.terms.clampMs);
@@ -356,8 +362,12 @@ export class PoolClient {
   }
 
   /** Sends a request that may be repeated; when replicas matter, over the connection that counts them. */
-  #change<T>(durability: Durability, send: (connection?: Connection) => Promise<T>): Promise<Replicated<T>> {
-    const { link, shard } = this.view;
+  #change<T>(
+    shard: Shard,
+    durability: Durability,
+    send: (connection?: Connection) => Promise<T>,
+  ): Promise<Replicated<T>> {
+    const { link } = this.view;
     if (durability.replicas > 0) return this.#again(() => link.durable.run(shard.slotKey, send, durability));
     return this.#again(async () => ({ result: await send(), replicas: 0 }));
   }

@@ -7,6 +7,14 @@ import type { Bytes } from '../core/bytes.ts';
  */
 export type StopReason = 'stop' | 'move' | 'drain' | 'fenced' | 'lost';
 
+/** The lease a job is run under. */
+export interface JobLease {
+  /** False from the deadline on. */
+  readonly owned: boolean;
+  /** Time to the deadline, in ms; negative after it. */
+  leftMs(): number;
+}
+
 export interface Job {
   readonly key: string;
   readonly payload: Buffer;
@@ -16,6 +24,8 @@ export interface Job {
   readonly attempt: number;
   readonly group: string;
   readonly pool: string;
+  /** The lease the job is run under: that of its worker in the shard of the job. */
+  readonly lease: JobLease;
   /**
    * Aborts when the job must end. Its reason is a `StopRequestedError` (stop, move, drain: the job is still ours until the
    * handler has stopped) or a `LeaseLostError` (fenced, lost: it is not).
@@ -33,11 +43,7 @@ export interface Job {
 }
 
 /** A worker's lease, for handlers whose work outlives the event loop, such as child processes. */
-export interface WorkerLease {
-  /** False from the deadline on. */
-  readonly owned: boolean;
-  /** Time to the deadline, in ms; negative after it. */
-  leftMs(): number;
+export interface WorkerLease extends JobLease {
   readonly stopBudgetMs: number;
   /** Calls after each renewal; the returned function ends that. */
   onRenewed(listener: () => void): () => void;
@@ -46,10 +52,10 @@ export interface WorkerLease {
 }
 
 interface HandlerHooks {
-  /** Called with the worker's lease before its first job. */
+  /** Called with the worker's lease before its first job; in a pool of several shards, once for the lease of each. */
   attach?(lease: WorkerLease): Promise<void> | void;
-  /** Called after the worker's last job. */
-  detach?(): Promise<void> | void;
+  /** Called after the last job under that lease. */
+  detach?(lease: WorkerLease): Promise<void> | void;
   /** Ends the job; when the promise settles nothing of it may be at work any more. */
   stop?(job: Job, reason: StopReason): Promise<void> | void;
   /** Notifications of one job, one after the other, in order. */

@@ -5,7 +5,14 @@
  */
 import type { Bytes } from '../core/bytes.ts';
 import { LeaseLostError, StopRequestedError } from '../core/errors.ts';
-import { isTaskHandler, type Job, type JobHandler, type StopReason, type TaskHandler } from './handler.ts';
+import {
+  isTaskHandler,
+  type Job,
+  type JobHandler,
+  type JobLease,
+  type StopReason,
+  type TaskHandler,
+} from './handler.ts';
 import { type Hash64, hash64 } from './hash.ts';
 import { jobKeyBytes } from './job-key.ts';
 
@@ -28,8 +35,10 @@ export type RunEnd =
 
 export interface RunContext {
   readonly handler: JobHandler;
-  /** Whether the lease stands. */
-  readonly lease: { check(): boolean };
+  readonly lease: JobLease & {
+    /** As `owned`; gives the lease up when it is over. */
+    check(): boolean;
+  };
   readonly group: string;
   readonly pool: string;
   /** A handler's `stop` threw: told, and the job counts as stopped. */
@@ -177,6 +186,7 @@ export class JobRun {
       token: assignment.token,
       attempt: assignment.attempt,
       group,
+      lease,
       pool,
       // Made when asked for: most short jobs never look at it.
       get signal() {

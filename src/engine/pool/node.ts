@@ -9,6 +9,7 @@ import type { RedisLink } from '../redis/link.ts';
 import { PoolClient } from './client.ts';
 import { resolveDurability } from './durability.ts';
 import type { JobHandler } from './handler.ts';
+import { hash64 } from './hash.ts';
 import { LoopLag } from './loop-lag.ts';
 import { clientOptions, type NodeSettings, nodeOptions, type PoolNodeOptions, workerOptions } from './options.ts';
 import { PoolView } from './pool-view.ts';
@@ -34,7 +35,8 @@ export class PoolNode extends PoolClient {
   readonly #leaseConnection: Connection;
   readonly #workers = new Set<Worker>();
   readonly #lag: LoopLag;
-  readonly #scheduler: Scheduler;
+  /** One for each shard. */
+  readonly #schedulers: readonly Scheduler[];
   readonly #tickers = new Set<Ticker>();
   readonly #about: { host: string; version: string; startedAtMs: number };
   #ending = false;
@@ -53,18 +55,21 @@ export class PoolNode extends PoolClient {
       for (const worker of this.#workers) worker.poke();
     });
     view.events.on('schedule', name => {
-      this.#scheduler.poke();
+      for (const scheduler of this.#schedulers) scheduler.poke();
       for (const ticker of this.#tickers) if (ticker.name === name) ticker.poke();
     });
-    this.#scheduler = new Scheduler({
-      shard: view.shard,
-      membership: view.membership,
-      routes: view.routes,
-      clock: view.link.clock,
-      random: Math.random,
-      intervalMs: settings.reconcileMs,
-      onError: error => this.events.emit('error', error),
-    });
+    this.#schedulers = view.shards.map(
+      ({ shard, membership }) =>
+        new Scheduler({
+          shard,
+          membership,
+          routes: view.routes,
+          clock: view.link.clock,
+          random: Math.random,
+          intervalMs: settings.reconcileMs,
+          onError: error => this.events.emit('error', error),
+        }),
+    );
   }
 
   /**
@@ -79,11 +84,12 @@ export class PoolNode extends PoolClient {
       ...settings,
       lease,
       limit: rest.limit,
+      shards: rest.shards,
       refreshMs: clientOptions.refreshMs.default,
     });
     try {
       const node = new PoolNode(view, newId(), settings, await link.openLease(), options);
-      node.#scheduler.start();
+      for (const scheduler of node.#schedulers) scheduler.start();
       return node;
     } catch (error) {
       await view.close();
@@ -103,11 +109,10 @@ export class PoolNode extends PoolClient {
     if (this.#ending) throw new ClosedError(`node of pool "${this.pool}"`);
     const { handler, group = DEFAULT_GROUP, id = newId(), ...rest } = options;
     const { capacity, weight } = resolveOptions('addWorker', workerOptions, rest);
-    const { link, shard, membership } = this.view;
+    const { link, shards } = this.view;
     const worker = await Worker.open({
       id: checkName('worker', id),
-      shard,
-      membership,
+      shards,
       clock: link.clock,
       random: Math.random,
       leaseConnection: this.#leaseConnection,
@@ -134,10 +139,10 @@ export class PoolNode extends PoolClient {
     if (this.#ending) throw new ClosedError(`node of pool "${this.pool}"`);
     const { replace = false, ...input } = timing;
     const [when, rest] = splitTiming(input);
-    const { shard, link } = this.view;
+    const { link } = this.view;
     const ticker = await Ticker.open({
-      shard,
-      name: checkName('schedule', name),
+      shard: this.view.at(hash64(checkName('schedule', name))).shard,
+      name,
       specification: { timing: when, settings: resolveOptions('ticker', tickerOptions, rest), job: undefined },
       replace,
       callback,
@@ -173,7 +178,7 @@ export class PoolNode extends PoolClient {
       ...[...this.#workers].map(worker => worker.close()),
       within(this.view.link.clock, this.#settings.closeTimeoutMs, tickers, () => {}),
     ]);
-    await this.#scheduler.stop();
+    await Promise.all(this.#schedulers.map(scheduler => scheduler.stop()));
     await this.#leaseConnection.close();
     await super.end();
   }

@@ -73,7 +73,14 @@ export function resolveLease(option: LeaseOption): LeaseTerms {
 }
 
 export const poolOptions = {
-  limit: { kind: 'count', default: 100_000, min: 1, max: 100_000_000, doc: 'Most jobs the pool holds, exact.' },
+  limit: { kind: 'count', default: 100_000, min: 1, max: 100_000_000, doc: 'Most jobs each shard holds, exact.' },
+  shards: {
+    kind: 'count',
+    default: 1,
+    min: 1,
+    max: 256,
+    doc: 'Shards of a new pool, each in one slot of a cluster. Limits and capacities are per shard.',
+  },
   ledgerLength: {
     kind: 'count',
     default: 10_000,
@@ -132,7 +139,13 @@ export const nodeOptions = {
 } as const satisfies OptionTable;
 
 export const workerOptions = {
-  capacity: { kind: 'count', default: 10_000, min: 1, max: 10_000_000, doc: 'Most jobs the worker holds at once.' },
+  capacity: {
+    kind: 'count',
+    default: 10_000,
+    min: 1,
+    max: 10_000_000,
+    doc: 'Most jobs the worker holds at once, in each shard.',
+  },
   weight: { kind: 'ratio', default: 1, min: 0.001, max: 1000, doc: 'Share of the jobs, against the other workers.' },
 } as const satisfies OptionTable;
 

@@ -1,124 +1,88 @@
 /**
- * What every dispatcher holds of a pool: its shard, a view of the members that follows the hints, the routes. A dispatch
- * then costs one round trip. The view may be old; the scripts check what they are told.
+ * What every dispatcher holds of a pool: a view of each shard, and the routes. A dispatch then costs one round trip, to the
+ * shard that the key belongs to.
  */
 import { Emitter } from '../core/emitter.ts';
 import { checkName } from '../core/names.ts';
-import { PeriodicTask } from '../core/periodic.ts';
 import { requireNoEviction } from '../redis/eviction.ts';
 import type { RedisLink } from '../redis/link.ts';
-import type { Subscription } from '../redis/subscriptions.ts';
-import { Membership } from './membership.ts';
-import { parsePoolEvent } from './messages.ts';
-import type { LeaseOption } from './options.ts';
-import { poolOptions } from './options.ts';
+import { type Hash64, shardIndex } from './hash.ts';
+import { type LeaseOption, poolOptions } from './options.ts';
 import { RouteMap } from './route-map.ts';
-import { DEFAULT_GROUP } from './routes.ts';
-import { type LossCause, Shard } from './shard.ts';
+import { Shard } from './shard.ts';
+import { ShardView, type ShardViewEvents } from './shard-view.ts';
 
 export interface PoolViewOptions {
   create: boolean;
   lease: LeaseOption | undefined;
   limit: number | undefined;
+  shards: number | undefined;
   ledgerLength: number;
   deadLimit: number;
   allowUnsafeEviction: boolean;
   refreshMs: number;
 }
 
-export interface PoolViewEvents {
-  /** Redis may have lost something of the pool, which is in quarantine now. */
-  stateLost: LossCause;
-  /** Work waits in a group. */
-  pending: string;
-  /** A schedule or ticker of that name was changed. */
-  schedule: string;
-  error: unknown;
-}
-
 export class PoolView {
   readonly link: RedisLink;
   readonly pool: string;
-  readonly shard: Shard;
-  readonly membership: Membership;
+  readonly shards: readonly ShardView[];
   readonly routes: RouteMap;
-  readonly events = new Emitter<PoolViewEvents>();
-  readonly #refreshing: PeriodicTask;
-  #subscription: Subscription | undefined;
+  /** What the views of the shards tell. */
+  readonly events = new Emitter<ShardViewEvents>();
 
-  private constructor(link: RedisLink, pool: string, shard: Shard, routes: RouteMap, refreshMs: number) {
+  private constructor(link: RedisLink, pool: string, shards: readonly ShardView[], routes: RouteMap) {
     this.link = link;
     this.pool = pool;
-    this.shard = shard;
+    this.shards = shards;
     this.routes = routes;
-    this.membership = new Membership(link.clock);
-    this.#refreshing = new PeriodicTask(
-      link.clock,
-      { intervalMs: refreshMs, jitter: 0.1 },
-      () => this.update(),
-      error => this.events.emit('error', error),
-    );
-    shard.events.on('lost', cause => {
-      if (cause === 'flushed') this.membership.reset();
-      this.events.emit('stateLost', cause);
-      this.refresh();
-    });
+    for (const { events } of shards) {
+      for (const name of ['stateLost', 'pending', 'schedule', 'error'] as const) {
+        events.on(name, event => this.events.emit(name, event as never));
+      }
+    }
   }
 
   static async open(link: RedisLink, pool: string, options: PoolViewOptions): Promise<PoolView> {
     checkName('pool', pool);
-    const { create, lease, limit, allowUnsafeEviction, ledgerLength, deadLimit } = options;
+    const { allowUnsafeEviction, refreshMs, limit, ledgerLength, deadLimit } = options;
+    const defaults = {
+      limit: limit ?? poolOptions.limit.default,
+      shards: options.shards ?? poolOptions.shards.default,
+      ledgerLength,
+      deadLimit,
+    };
+    const shardOptions = { ...options, defaults };
     // Before anything is made there.
     if (!allowUnsafeEviction) await requireNoEviction(link.commands, link.address);
-    const shard = await Shard.open(link, pool, 0, {
-      create,
-      lease,
-      limit,
-      defaults: { limit: poolOptions.limit.default, ledgerLength, deadLimit },
+    const first = await Shard.open(link, pool, 0, shardOptions);
+    const { shardCount, terms } = first;
+    // All of one pool are alike, also when the first was there and others are made.
+    const others = Array.from({ length: shardCount - 1 }, (_, at) => {
+      return Shard.open(link, pool, at + 1, { ...shardOptions, shards: shardCount, lease: options.lease ?? terms });
     });
     const routes = await RouteMap.open(link, pool);
-    const view = new PoolView(link, pool, shard, routes, options.refreshMs);
-    try {
-      await view.#open();
-    } catch (error) {
-      await view.close();
-      throw error;
-    }
-    return view;
+    const opening = [first, ...(await Promise.all(others))].map(shard => ShardView.open(link, shard, refreshMs));
+    const opened = await Promise.allSettled(opening);
+    const views = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
+    const failure = opened.find(result => result.status === 'rejected');
+    if (!failure) return new PoolView(link, pool, views, routes);
+    await Promise.all([routes.close(), ...views.map(view => view.close())]);
+    throw failure.reason;
   }
 
-  /** Looks at the members now. */
-  refresh(): void {
-    this.#refreshing.poke();
+  /** The shard of a job key. */
+  at(job: Hash64): ShardView {
+    return this.shards[shardIndex(job, this.shards.length)] as ShardView;
   }
 
-  /** Resolves when the view shows what is so now. */
+  /** Resolves when the views show what is so now. */
   async update(): Promise<void> {
-    this.membership.apply(await this.shard.members('', DEFAULT_GROUP, this.membership.epoch));
-  }
-
-  /** Something said which epoch it is. */
-  heard(epoch: number): void {
-    if (this.membership.heard(epoch)) this.refresh();
+    await Promise.all(this.shards.map(view => view.update()));
   }
 
   async close(): Promise<void> {
-    await this.#subscription?.close();
-    await this.#refreshing.stop();
+    await Promise.all(this.shards.map(view => view.close()));
     await this.routes.close();
-  }
-
-  async #open(): Promise<void> {
-    this.#subscription = await this.link.subscriptions.subscribe(this.shard.channels.events, {
-      message: message => {
-        const event = parsePoolEvent(message);
-        if (event?.kind === 'epoch') this.heard(event.epoch);
-        else if (event?.kind === 'pending') this.events.emit('pending', event.group);
-        else if (event) this.events.emit('schedule', event.name);
-      },
-      ready: () => this.refresh(),
-    });
-    await this.update();
-    this.#refreshing.start();
   }
 }

@@ -28,11 +28,15 @@ export interface ShardOptions {
   lease: LeaseOption | undefined;
   /** undefined: the limit the pool has. */
   limit: number | undefined;
+  /** undefined: as many as the pool has. */
+  shards: number | undefined;
   defaults: ShardSettings;
 }
 
 interface ShardSettings {
   limit: number;
+  /** How many the pool has. */
+  shards: number;
   ledgerLength: number;
   deadLimit: number;
 }
@@ -76,7 +80,7 @@ export const MAX_NOTES = 1000;
 const MAX_DISPATCHES = 50;
 const MAX_DISPATCH_BYTES = 65_536;
 const TERM_FIELDS = ['lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms'] as const;
-const SETTING_FIELDS = ['limit', 'ledger-length', 'dead-limit'] as const;
+const SETTING_FIELDS = ['limit', 'shards', 'ledger-length', 'dead-limit'] as const;
 
 export class Shard {
   readonly pool: string;
@@ -134,16 +138,21 @@ export class Shard {
 
   /** One that exists. @throws NotFoundError */
   static find(link: RedisLink, pool: string, index = 0): Promise<Shard> {
-    const defaults = { limit: 0, ledgerLength: 0, deadLimit: 0 };
-    return Shard.open(link, pool, index, { create: false, lease: undefined, limit: undefined, defaults });
+    const defaults = { limit: 0, shards: 1, ledgerLength: 0, deadLimit: 0 };
+    const undecided = { create: false, lease: undefined, limit: undefined, shards: undefined };
+    return Shard.open(link, pool, index, { ...undecided, defaults });
   }
 
   /** Every shard of a pool that exists, in order. @throws NotFoundError */
   static async findAll(link: RedisLink, pool: string): Promise<Shard[]> {
     const first = await Shard.find(link, pool);
-    const [count] = await first.readConfig('shards');
-    const others = Array.from({ length: Number(count ?? 1) - 1 }, (_, at) => Shard.find(link, pool, at + 1));
+    const others = Array.from({ length: first.shardCount - 1 }, (_, at) => Shard.find(link, pool, at + 1));
     return [first, ...(await Promise.all(others))];
+  }
+
+  /** How many the pool has. */
+  get shardCount(): number {
+    return this.#settings.shards;
   }
 
   get terms(): LeaseTerms {
@@ -470,14 +479,26 @@ export class Shard {
     const fields = (await this.readConfig('generation', 'server', 'protocol', ...SETTING_FIELDS, ...TERM_FIELDS)).map(
       field => (field === null ? '' : String(field)),
     );
-    const [generation = '', server = '', protocol = '', limit, ledgerLength, deadLimit, ...terms] = fields;
+    const [generation = '', server = '', protocol = '', limit, shards, ledgerLength, deadLimit, ...terms] = fields;
     if (generation === '') {
       throw new NotFoundError('pool', this.pool, { hint: 'It is made by the first worker that starts in it.' });
     }
     requireProtocol(this.pool, protocol);
+    const wanted = this.#options.shards;
+    if (wanted !== undefined && wanted !== Number(shards)) {
+      throw new ConflictError(`pool "${this.pool}" has ${shards} shards, not ${wanted}`, {
+        code: 'SHARDS_MISMATCH',
+        hint: 'The number of shards is fixed when a pool is made; leave it out.',
+      });
+    }
     const [leaseMs = 0, marginMs = 0, graceMs = 0, clampMs = 0, stopBudgetMs = 0] = terms.map(Number);
     this.#terms = resolveLease({ leaseMs, marginMs, graceMs, clampMs, stopBudgetMs });
-    this.#settings = { limit: Number(limit), ledgerLength: Number(ledgerLength), deadLimit: Number(deadLimit) };
+    this.#settings = {
+      limit: Number(limit),
+      shards: Number(shards),
+      ledgerLength: Number(ledgerLength),
+      deadLimit: Number(deadLimit),
+    };
     this.#generation = generation;
     this.#server = server;
   }
@@ -487,13 +508,13 @@ export class Shard {
     const known = this.#generation !== '';
     // A shard that was lost is made again as it was.
     const terms = resolveLease(known ? this.#terms : (lease ?? 'default'));
-    const { ledgerLength, deadLimit } = this.#settings;
+    const { shards, ledgerLength, deadLimit } = this.#settings;
     const reply = await this.#link.commands.run(
       scripts.createScript,
       { config: this.#keys.config, members: this.#keys.members },
       {
         generation: newId(),
-        shards: 1,
+        shards,
         terms_given: lease === undefined ? 0 : 1,
         limit_given: limit === undefined ? 0 : 1,
         lease_ms: terms.leaseMs,

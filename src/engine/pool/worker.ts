@@ -1,419 +1,106 @@
 /**
- * A worker: a lease, and the jobs recorded to it. It runs what Redis says it owns, and only while its lease stands.
- *
- * A hint starts a job without another read, because only this worker, or the reaper after its lease, can end an
- * assignment. Hints may be lost: each second, and whenever something is heard, it compares what runs here with what
- * Redis says. At the end of its lease it stops everything, before others may take over, then registers again as a new
- * incarnation and claims what is still recorded to it under new tokens.
+ * A worker: in each shard of its pool it is a member with a lease of its own, and runs the jobs recorded to it there. A shard
+ * that is cut off from it costs the jobs of that shard and no others.
  */
-import { backoffMs } from '../core/backoff.ts';
-import { type Clock, sleep, type Timer, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { ConflictError, PonosError, RedisUnavailableError } from '../core/errors.ts';
-import { PeriodicTask } from '../core/periodic.ts';
-import type { Connection } from '../redis/connection.ts';
-import type { Subscription, Subscriptions } from '../redis/subscriptions.ts';
-import { depart } from './departure.ts';
-import type { JobHandler } from './handler.ts';
-import { HealthReport } from './health.ts';
-import { JobTable } from './job-table.ts';
-import { Lease } from './lease.ts';
-import type { LoopLag } from './loop-lag.ts';
-import { MailboxCursor } from './mailbox.ts';
-import type { Membership, WorkerInfo } from './membership.ts';
-import { Mover } from './mover.ts';
-import { lagLimitMs, type NodeSettings } from './options.ts';
-import type { PersistOptions } from './persist.ts';
-import { Puller } from './puller.ts';
-import { RecordedJobs } from './recorded-jobs.ts';
-import type { Shard } from './shard.ts';
+import type { ShardView } from './shard-view.ts';
+import { ShardWorker, type ShardWorkerSetup, type WorkerState } from './shard-worker.ts';
 import type { WorkerEvents } from './worker-events.ts';
-import { Zombies } from './zombies.ts';
 
-export interface WorkerSetup {
-  id: string;
-  shard: Shard;
-  membership: Membership;
-  clock: Clock;
-  random: () => number;
-  leaseConnection: Connection;
-  subscriptions: Subscriptions;
-  settings: NodeSettings;
-  handler: JobHandler;
-  info: WorkerInfo;
-  lag: LoopLag;
+export interface WorkerSetup extends Omit<ShardWorkerSetup, 'shard' | 'membership'> {
+  shards: readonly ShardView[];
 }
 
-type State = 'opening' | 'member' | 'fenced' | 'leaving' | 'left';
-
-const REGISTER_RETRY_MS = 100;
-const REAP_BATCH = 100;
-const POKE_JITTER_MS = 20;
-const END_LIMIT_MS = 1000;
+/** Told by each shard; the other events concern the worker as a whole and are told once. */
+const PER_SHARD: readonly Exclude<keyof WorkerEvents, 'draining' | 'left'>[] = [
+  'registered',
+  'started',
+  'completed',
+  'stopped',
+  'moved',
+  'failed',
+  'fenced',
+  'zombies',
+  'lagging',
+  'handlerError',
+  'error',
+];
+/** What the worker is, when its shards do not agree: the first of these. */
+const WORST_FIRST: readonly WorkerState[] = ['opening', 'fenced', 'leaving', 'member', 'left'];
 
 export class Worker {
   readonly id: string;
   readonly group: string;
   readonly events = new Emitter<WorkerEvents>();
-  readonly #setup: WorkerSetup;
-  readonly #lease: Lease;
-  readonly #table: JobTable;
-  readonly #mover: Mover;
-  readonly #puller: Puller;
-  readonly #recorded: RecordedJobs;
-  readonly #persist: PersistOptions;
-  readonly #zombies: Zombies;
-  readonly #health = new HealthReport();
-  readonly #reconcile: PeriodicTask;
-  readonly #closing = new AbortController();
-  /** A leave under way does not wait for tasks any more. */
-  readonly #hurry = new AbortController();
-  /** What a leave has left to do is left to the reaper: the lease is over. */
-  readonly #abandoned = new AbortController();
-  readonly #offs: (() => void)[] = [];
-  #state: State = 'opening';
-  #incarnation = 0;
-  /** How often Redis may have lost something, and up to which of these this worker has said what it holds. */
-  #lossCount = 0;
-  #assertedCount = 0;
-  #subscription: Subscription | undefined;
-  #lagging = false;
-  #pokeTimer: Timer | undefined;
-  #backlog = false;
-  #recovering: Promise<void> | undefined;
-  #leaving: Promise<void> | undefined;
+  readonly #parts: readonly ShardWorker[];
+  #draining = false;
 
-  private constructor(setup: WorkerSetup) {
-    this.#setup = setup;
-    const { id, shard, membership, clock, random, settings, handler, info } = setup;
+  private constructor(parts: readonly ShardWorker[], { id, group }: { id: string; group: string }) {
     this.id = id;
-    this.group = info.group;
-    const onError = (error: unknown) => this.events.emit('error', error);
-    this.#lease = new Lease({
-      clock,
-      terms: () => shard.terms,
-      random,
-      lagMs: () => setup.lag.p99Ms,
-      firstRenewalMs: settings.settleMs,
-      renew: () => this.#renew(),
-      onSilence: () => setup.leaseConnection.reconnect(),
-    });
-    this.#zombies = new Zombies(
-      clock,
-      () => shard.terms.stopBudgetMs,
-      keys => this.events.emit('zombies', { keys }),
-    );
-    this.#persist = { clock, signal: AbortSignal.any([this.#closing.signal, this.#abandoned.signal]), onError };
-    this.#table = new JobTable({
-      shard,
-      worker: id,
-      group: info.group,
-      handler,
-      lease: this.#lease,
-      persist: this.#persist,
-      events: this.events,
-      random,
-      maxPayloadBytes: settings.maxPayloadBytes,
-      onLost: run => {
-        this.#zombies.watch([run]).catch(onError);
-      },
-      heir: (run, reason) => this.#mover.takeHeir(run, reason),
-      onVacancy: mustSync => {
-        if (mustSync) this.#recorded.doubt();
-        else if (this.#backlog) this.#reconcile.poke();
-      },
-    });
-    this.#recorded = new RecordedJobs({
-      shard,
-      worker: id,
-      incarnation: () => this.#incarnation,
-      table: this.#table,
-      onDoubt: () => this.#reconcile.poke(),
-      onDrain: () => this.#drainInBackground(),
-      onRegroup: () => {
-        this.#mover.replan();
-        this.#reconcile.poke();
-      },
-      onExpired: () => this.#lease.lose('Redis says so'),
-    });
-    this.#mover = new Mover({
-      shard,
-      worker: id,
-      group: info.group,
-      membership,
-      table: this.#table,
-      maxMoves: settings.maxMoves,
-      settleMs: settings.settleMs,
-      onError,
-    });
-    this.#puller = new Puller({
-      shard,
-      membership,
-      worker: () => ({ id, incarnation: this.#incarnation, group: info.group, capacity: info.capacity }),
-      room: () => (this.#state === 'member' ? info.capacity - this.#table.size : 0),
-      begin: assignment => this.#table.begin(assignment),
-      onStale: epoch => {
-        if (membership.heard(epoch)) this.#reconcile.poke();
-      },
-      onDoubt: () => this.#recorded.doubt(),
-    });
-    this.#reconcile = new PeriodicTask(
-      clock,
-      { intervalMs: settings.reconcileMs, jitter: 0.1, random },
-      () => this.#compare(),
-      onError,
-    );
-  }
-
-  /** Registers and begins to take jobs. */
-  static async open(setup: WorkerSetup): Promise<Worker> {
-    const worker = new Worker(setup);
-    try {
-      await worker.#open();
-    } catch (error) {
-      await worker.#end();
-      throw error;
+    this.group = group;
+    this.#parts = parts;
+    for (const part of parts) {
+      for (const name of PER_SHARD) part.events.on(name, event => this.events.emit(name, event as never));
+      // Told in one shard, it leaves all.
+      part.events.on('draining', () => this.#drainAll());
+      part.events.on('left', () => {
+        if (this.state === 'left') this.events.emit('left', undefined);
+      });
     }
-    return worker;
   }
 
+  /** Registers in every shard and begins to take jobs. */
+  static async open(setup: WorkerSetup): Promise<Worker> {
+    const { shards, ...rest } = setup;
+    const opened = await Promise.allSettled(
+      shards.map(({ shard, membership }) => ShardWorker.open({ ...rest, shard, membership })),
+    );
+    const parts = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
+    const failure = opened.find(result => result.status === 'rejected');
+    if (failure) {
+      await Promise.all(parts.map(part => part.close()));
+      throw failure.reason;
+    }
+    return new Worker(parts, { id: setup.id, group: setup.info.group });
+  }
+
+  /** Counts up after every fence; the highest of any shard. */
   get incarnation(): number {
-    return this.#incarnation;
+    return Math.max(...this.#parts.map(part => part.incarnation));
   }
 
   /** Jobs in its hands, those that are ending included. */
   get jobCount(): number {
-    return this.#table.size;
+    return this.#parts.reduce((sum, part) => sum + part.jobCount, 0);
   }
 
-  get state(): State {
-    return this.#state;
+  get state(): WorkerState {
+    return WORST_FIRST.find(state => this.#parts.some(part => part.state === state)) ?? 'left';
   }
 
   /** Looks at Redis now instead of at the next turn. */
   poke(): void {
-    this.#reconcile.poke();
+    for (const part of this.#parts) part.poke();
   }
 
   /**
    * Leaves in good order: tells everybody first, then gives up every job, at most `maxMoves` at once, then ends the
    * membership. Tasks may finish for `drainTimeoutMs`. Legal more than once.
    */
-  drain(): Promise<void> {
-    this.#leaving ??= this.#leave();
-    return this.#leaving;
+  async drain(): Promise<void> {
+    await Promise.all(this.#parts.map(part => part.drain()));
   }
 
   /** As a drain, but tasks are stopped at once. Bounded; what does not stop in time is left to the end of the lease. */
   async close(): Promise<void> {
-    const { clock, settings } = this.#setup;
-    this.#hurry.abort();
-    await within(clock, settings.closeTimeoutMs, this.drain(), () => {});
-    await this.#end();
+    await Promise.all(this.#parts.map(part => part.close()));
   }
 
-  async #open(): Promise<void> {
-    const { subscriptions, shard, handler, id, membership, leaseConnection } = this.#setup;
-    await handler.attach?.(this.#lease);
-    this.#offs.push(
-      this.#lease.events.on('lost', () => this.#fenced()),
-      this.#lease.events.on('renewed', () => this.#checkLag()),
-      this.#lease.events.on('error', error => this.events.emit('error', error)),
-      membership.events.on('changed', () => this.#reconcile.poke()),
-      leaseConnection.events.on('ready', () => this.#reconcile.poke()),
-      shard.events.on('lost', () => {
-        this.#lossCount++;
-        this.#reconcile.poke();
-      }),
-    );
-    this.#subscription = await subscriptions.subscribe(shard.channels.mailbox(id), {
-      message: message => this.#recorded.receive(message),
-      ready: () => this.#reconcile.poke(),
-    });
-    while (this.#state === 'opening') await this.#register(this.#incarnation + 1);
-    this.#reconcile.start();
-    this.#reconcile.poke();
-  }
-
-  /** Under the incarnation given: the next one after a fence, the present one after Redis lost something. */
-  async #register(incarnation: number): Promise<void> {
-    const { shard, id, info, membership } = this.#setup;
-    const sentMs = this.#lease.nowMs();
-    const reply = await shard.register(id, info.node, incarnation, JSON.stringify(info));
-    if (reply.status === 'TAKEN') {
-      throw new ConflictError(`worker "${id}" of pool "${shard.pool}" belongs to node "${reply.node}"`, {
-        code: 'WORKER_TAKEN',
-        hint: `Its lease is over in ${Math.ceil(reply.left_ms / 1000)} s unless that node renews it.`,
-      });
-    }
-    const fresh = incarnation !== this.#incarnation;
-    // A lease that was lost meanwhile is not taken up again: the next incarnation is under way.
-    if (!fresh && !this.#lease.check()) return;
-    this.#incarnation = incarnation;
-    this.#recorded.restart(reply.mail);
-    this.#health.restart();
-    membership.heard(reply.epoch);
-    // Answered too late: the caller tries again.
-    if (!this.#lease.begin(sentMs)) return;
-    if (this.#state !== 'leaving') this.#state = 'member';
-    if (fresh) this.events.emit('registered', { incarnation });
-  }
-
-  /** Whether the lease was extended. In quarantine Redis may not know the worker: it registers again. */
-  async #renew(): Promise<boolean> {
-    const { shard, leaseConnection, id, lag } = this.#setup;
-    const lagMs = lag.p99Ms;
-    const lagging = lagMs > lagLimitMs(shard.terms);
-    const news = this.#health.news({ zombieCount: this.#zombies.count, lagMs, lagging });
-    const reply = await shard.renew(leaseConnection, id, this.#incarnation, news);
-    if (reply.status === 'RENEWED') this.#health.told(news);
-    if (reply.status === 'UNKNOWN') {
-      this.#reconcile.poke();
-      throw new RedisUnavailableError('Redis lost the membership of the worker');
-    }
-    return reply.status === 'RENEWED';
-  }
-
-  #checkLag(): void {
-    const { lag, shard } = this.#setup;
-    const p99Ms = lag.p99Ms;
-    const limitMs = lagLimitMs(shard.terms);
-    if (p99Ms > limitMs && !this.#lagging) this.events.emit('lagging', { p99Ms, limitMs });
-    this.#lagging = p99Ms > limitMs;
-  }
-
-  /** One comparison of what runs here with what Redis says; never twice at once. */
-  async #compare(): Promise<void> {
-    if (this.#state === 'opening' || this.#state === 'left' || !this.#lease.check()) return;
-    const { shard, membership, id, info, clock, lag } = this.#setup;
-    lag.wake();
-    const reply = await shard.members(id, info.group, membership.epoch);
-    membership.apply(reply);
-    if (!this.#lease.check()) return;
-    if (this.#lossCount > this.#assertedCount) return this.#reassert();
-    this.#table.confirmed();
-    if (reply.mail < 0) return this.#lease.lose('it is no member any more');
-    if (membership.placement.seat(id)?.draining) this.#drainInBackground();
-    if (reply.reapable > 0) await this.#reap();
-    const soon = await this.#recorded.compare(reply.mail, clock.monotonicMs());
-    this.#backlog = reply.due > 0;
-    if (this.#backlog && this.#state === 'member') await this.#puller.pull();
-    const movesMs = this.#state === 'member' ? this.#mover.plan() : undefined;
-    this.#pokeIn([reply.next_ms, movesMs, soon ? MailboxCursor.transitMs : undefined]);
-  }
-
-  /** Redis may have lost something: becomes a member of what it has now, and says what it holds. Then all is compared anew. */
-  async #reassert(): Promise<void> {
-    const { shard, id } = this.#setup;
-    const lossCount = this.#lossCount;
-    await this.#register(this.#incarnation);
-    if (!this.#lease.check()) return;
-    if (this.#state === 'leaving') await shard.drain(id);
-    if (await this.#table.reassert(this.#incarnation)) this.#assertedCount = lossCount;
-    else this.#lease.lose('Redis says so');
-    this.#reconcile.poke();
-  }
-
-  /** Does not wait for the next turn when something is due before it. */
-  #pokeIn(delays: (number | undefined)[]): void {
-    const { clock, random, settings } = this.#setup;
-    this.#pokeTimer?.cancel();
-    const soonestMs = Math.min(...delays.filter(delay => delay !== undefined && delay >= 0).map(Number));
-    if (soonestMs >= settings.reconcileMs) return;
-    this.#pokeTimer = clock.after(soonestMs + 1 + random() * POKE_JITTER_MS, () => this.#reconcile.poke());
-  }
-
-  async #reap(): Promise<void> {
-    for (let more = true; more && this.#lease.check(); ) {
-      const reply = await this.#setup.shard.reap(REAP_BATCH, this.#setup.random());
-      more = reply.status === 'REAPED' && reply.more === 1;
-    }
-  }
-
-  #fenced(): void {
-    if (this.#state === 'leaving') {
-      this.#abandoned.abort();
-      // Mostly it has just left, and an answer that says so overtook that of the leave.
-      if (this.#table.size === 0) return;
-    } else this.#state = 'fenced';
-    const incarnation = this.#incarnation;
-    this.#table.fence();
-    const stopping = this.#zombies.watch(this.#table.runs());
-    this.events.emit('fenced', { incarnation, jobCount: this.#table.size });
-    if (this.#recovering) return;
-    this.#recovering = this.#recover(stopping);
-    this.#recovering.catch(error => this.events.emit('error', error));
-  }
-
-  /** Handlers have their budget to stop; then the worker becomes a member again. */
-  async #recover(stopping: Promise<void>): Promise<void> {
-    const { clock, shard, membership, id, info } = this.#setup;
-    try {
-      await stopping;
-      for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
-        try {
-          // Where replies are lost a registration would arrive all the same, and keep others from the jobs: ask first.
-          await shard.members(id, info.group, membership.epoch);
-          await this.#register(this.#incarnation + 1);
-          this.#reconcile.poke();
-        } catch (error) {
-          this.events.emit('error', error);
-          if (!(error instanceof PonosError)) throw error;
-          await sleep(clock, this.#registerAgainMs(attempt), this.#closing.signal);
-        }
-      }
-    } finally {
-      this.#recovering = undefined;
-    }
-  }
-
-  /** Well within a lease, which is as long as a pool that lost something waits for those who hold jobs. */
-  #registerAgainMs(attempt: number): number {
-    const maxMs = Math.max(REGISTER_RETRY_MS, this.#setup.shard.terms.leaseMs / 10);
-    return backoffMs(attempt, { baseMs: REGISTER_RETRY_MS, maxMs });
-  }
-
-  #drainInBackground(): void {
-    this.drain().catch(error => this.events.emit('error', error));
-  }
-
-  async #leave(): Promise<void> {
-    const { shard, clock, membership, id, info, settings } = this.#setup;
-    this.#state = 'leaving';
+  #drainAll(): void {
+    if (this.#draining) return;
+    this.#draining = true;
     this.events.emit('draining', undefined);
-    if (!this.#lease.owned) this.#abandoned.abort();
-    await depart({
-      shard,
-      membership,
-      clock,
-      worker: id,
-      group: info.group,
-      incarnation: () => this.#incarnation,
-      table: this.#table,
-      maxMoves: settings.maxMoves,
-      drainTimeoutMs: settings.drainTimeoutMs,
-      persist: this.#persist,
-      hurry: this.#hurry.signal,
-      onDoubt: () => this.#recorded.doubt(),
-    });
-    await this.#end();
-  }
-
-  async #end(): Promise<void> {
-    if (this.#state === 'left') return;
-    this.#state = 'left';
-    this.#closing.abort();
-    this.#pokeTimer?.cancel();
-    for (const off of this.#offs) off();
-    const underWay = Promise.allSettled([
-      this.#lease.stop(),
-      this.#subscription?.close(),
-      this.#reconcile.stop(),
-      this.#recovering,
-    ]);
-    // What waits for a Redis that does not answer ends by itself, and does nothing then.
-    await within(this.#setup.clock, END_LIMIT_MS, underWay, () => {});
-    await this.#setup.handler.detach?.();
-    this.events.emit('left', undefined);
+    // The part that tells it has not quite begun.
+    queueMicrotask(() => this.drain().catch(error => this.events.emit('error', error)));
   }
 }

@@ -13,6 +13,7 @@ export const poolNoun: Noun<PoolSnapshot> = {
     { header: 'JOBS', value: pool => pool.jobCount, align: 'right' },
     { header: 'QUEUED', value: pool => pool.queuedCount, align: 'right' },
     { header: 'DEAD', value: pool => pool.deadCount, align: 'right' },
+    { header: 'SHARDS', value: pool => pool.shardCount, align: 'right', wide: true },
     { header: 'LIMIT', value: pool => pool.limit, align: 'right', wide: true },
     { header: 'EPOCH', value: pool => pool.epoch, align: 'right', wide: true },
     { header: 'GROUPS', value: pool => pool.groups.join(','), text: pool => pool.groups.join(', ') || '-', wide: true },

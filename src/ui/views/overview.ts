@@ -90,7 +90,7 @@ function poolEntry(pool: PoolSnapshot): Entry {
     id: `pool:${pool.name}`,
     section: 'pools',
     text: `${pool.name} ${pool.state}`,
-    isProblem: pool.state === 'DEGRADED' || pool.state === 'NO WORKERS',
+    isProblem: pool.state !== 'OK' && pool.state !== 'IDLE',
     item: {
       noun: 'pool',
       name: pool.name,

@@ -6,7 +6,7 @@
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { HandlerError, OptionError } from '../../core/errors.ts';
 import { type OptionInput, type OptionTable, resolveOptions } from '../../core/options.ts';
-import type { Job, ServiceHandler, StopReason, TaskHandler, WorkerLease } from '../handler.ts';
+import type { Job, JobLease, ServiceHandler, StopReason, TaskHandler, WorkerLease } from '../handler.ts';
 import { type ChildExit, ChildJob, type ExecOutput } from './child-job.ts';
 import { fenceBudgetMs, Guard } from './guard.ts';
 
@@ -40,7 +40,7 @@ export interface ExecHandlerOptions extends OptionInput<typeof execOptions> {
 }
 
 /**
- * A handler for one worker. Exit code 0 completes the job; anything else fails the attempt, of a service too.
+ * A handler for a worker. Exit code 0 completes the job; anything else fails the attempt, of a service too.
  * @throws OptionError on a bad option, or when the program of the watchdog is missing.
  */
 export function createExecHandler(options: ExecHandlerOptions): ServiceHandler | TaskHandler {
@@ -50,7 +50,7 @@ export function createExecHandler(options: ExecHandlerOptions): ServiceHandler |
   const supervisor = new Supervisor({ command, env, cwd, output, watchdogFile, clock, ...settings });
   const hooks = {
     attach: (lease: WorkerLease) => supervisor.attach(lease),
-    detach: () => supervisor.detach(),
+    detach: (lease: WorkerLease) => supervisor.detach(lease),
     stop: (job: Job, reason: StopReason) => supervisor.stop(job, reason),
   };
   if (settings.kind === 'task') {
@@ -89,38 +89,43 @@ interface SupervisorOptions {
   stopBudgetMs: number;
 }
 
+/** The watchdog of the jobs under one lease. */
+interface Watch {
+  guard: Guard;
+  lease: WorkerLease;
+  off: () => void;
+}
+
 class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #children = new Map<Job, ChildJob>();
-  #guard: Guard | undefined;
-  #lease: WorkerLease | undefined;
-  #off: (() => void) | undefined;
+  readonly #watches = new Map<JobLease, Watch>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
   }
 
   async attach(lease: WorkerLease): Promise<void> {
-    if (this.#lease) throw new OptionError('an exec handler serves one worker; make one for each');
     const { clock, watchdogFile } = this.#options;
-    this.#lease = lease;
-    this.#guard = new Guard({ clock, watchdogFile, graceMs: fenceBudgetMs(lease) });
-    await this.#guard.open();
-    this.#off = lease.onRenewed(() => {
-      // A watchdog that is gone is replaced, and told again.
-      this.#guard?.extend(lease).catch(() => {});
-    });
+    const guard = new Guard({ clock, watchdogFile, graceMs: fenceBudgetMs(lease) });
+    await guard.open();
+    // A watchdog that is gone is replaced, and told again.
+    const off = lease.onRenewed(() => guard.extend(lease).catch(() => {}));
+    this.#watches.set(lease, { guard, lease, off });
   }
 
-  detach(): void {
-    this.#off?.();
-    this.#guard?.close();
+  detach(lease: WorkerLease): void {
+    const watch = this.#watches.get(lease);
+    this.#watches.delete(lease);
+    watch?.off();
+    watch?.guard.close();
   }
 
   async start(job: Job): Promise<ChildJob> {
     const { command, env, cwd, output, clock } = this.#options;
-    if (!this.#guard) throw new HandlerError('an exec handler is used before a worker attached it');
-    const child = await ChildJob.start(job, { command, env, cwd, output, clock, guard: this.#guard });
+    const watch = this.#watches.get(job.lease);
+    if (!watch) throw new HandlerError('an exec handler is used before a worker attached it');
+    const child = await ChildJob.start(job, { command, env, cwd, output, clock, guard: watch.guard });
     this.#children.set(job, child);
     child.exited.then(() => this.#children.delete(job)).catch(() => {});
     return child;
@@ -129,7 +134,8 @@ class Supervisor {
   async stop(job: Job, reason: StopReason): Promise<void> {
     const { stopBudgetMs } = this.#options;
     const lost = reason === 'fenced' || reason === 'lost';
-    const budgetMs = lost && this.#lease ? Math.min(stopBudgetMs, fenceBudgetMs(this.#lease)) : stopBudgetMs;
+    const watch = this.#watches.get(job.lease);
+    const budgetMs = lost && watch ? Math.min(stopBudgetMs, fenceBudgetMs(watch.lease)) : stopBudgetMs;
     await this.#children.get(job)?.terminate(budgetMs);
   }
 }

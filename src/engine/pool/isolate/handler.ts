@@ -9,7 +9,8 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Clock, systemClock } from '../../core/clock.ts';
-import type { Job, ServiceHandler, TaskHandler, WorkerLease } from '../handler.ts';
+import { HandlerError } from '../../core/errors.ts';
+import type { Job, JobLease, ServiceHandler, TaskHandler, WorkerLease } from '../handler.ts';
 import { findProgram } from '../program.ts';
 import { type RemoteJob, thrownFor } from './remote-job.ts';
 import { Supervisor } from './supervisor.ts';
@@ -38,13 +39,14 @@ export interface IsolatedHandlerOptions {
 }
 
 /**
- * A handler for one worker; its host process runs from now until the worker ends, or this process does.
+ * A handler for a worker; its host process runs from now until the worker ends, or this process does. In a pool of several
+ * shards there is a host for each, because each has a lease of its own.
  * @throws OptionError when the host does not start, the module does not load or exports no handler.
  */
 export async function createIsolatedHandler(options: IsolatedHandlerOptions): Promise<ServiceHandler | TaskHandler> {
   const { module, name = String(module), env, output = 'inherit', onUnhandled } = options;
   const { hostFile, watchdogFile, clock = systemClock } = options;
-  const supervisor = new Supervisor({
+  const supervisorOptions = {
     program: {
       url: (typeof module === 'string' ? pathToFileURL(resolve(module)) : module).href,
       name,
@@ -56,28 +58,46 @@ export async function createIsolatedHandler(options: IsolatedHandlerOptions): Pr
     watchdogFile,
     clock,
     onUnhandled,
-  });
-  const { isTask, takesNotes } = await supervisor.open();
+  };
+  // The first one shows what the module is; it serves the first lease.
+  let spare: Supervisor | undefined = new Supervisor(supervisorOptions);
+  const { isTask, takesNotes } = await spare.open();
+  const supervisors = new Map<JobLease, Supervisor>();
+  const supervisorOf = (job: Job) => {
+    const supervisor = supervisors.get(job.lease);
+    if (!supervisor) throw new HandlerError('an isolated handler is used before a worker attached it');
+    return supervisor;
+  };
   const hooks = {
-    attach: (lease: WorkerLease) => supervisor.attach(lease),
-    detach: () => supervisor.close(),
-    stop: (job: Job) => supervisor.ended(job),
-    ...(takesNotes ? { notify: (job: Job, payload: Buffer) => supervisor.notify(job, payload) } : {}),
+    async attach(lease: WorkerLease) {
+      const supervisor = spare ?? new Supervisor(supervisorOptions);
+      if (spare) spare = undefined;
+      else await supervisor.open();
+      supervisor.attach(lease);
+      supervisors.set(lease, supervisor);
+    },
+    async detach(lease: WorkerLease) {
+      const supervisor = supervisors.get(lease) ?? spare;
+      supervisors.delete(lease);
+      await supervisor?.close();
+    },
+    stop: (job: Job) => supervisorOf(job).ended(job),
+    ...(takesNotes ? { notify: (job: Job, payload: Buffer) => supervisorOf(job).notify(job, payload) } : {}),
   };
   const outcome = async ({ job, over }: RemoteJob) => {
     const end = await over;
     if (end.kind === 'completed') return end.result;
     // The host knows the deadline, too, and may reach it a moment before the worker does.
-    if (end.kind === 'stopped' && (await supervisor.wasStopped(job))) throw job.signal.reason;
+    if (end.kind === 'stopped' && (await supervisorOf(job).wasStopped(job))) throw job.signal.reason;
     throw thrownFor(end);
   };
   if (isTask) {
-    return { ...hooks, run: async job => outcome(await supervisor.begin(job)) };
+    return { ...hooks, run: async job => outcome(await supervisorOf(job).begin(job)) };
   }
   return {
     ...hooks,
     async start(job) {
-      const remote = await supervisor.begin(job);
+      const remote = await supervisorOf(job).begin(job);
       const ended = outcome(remote);
       if (!(await remote.up)) return job.complete(await ended);
       ended.then(

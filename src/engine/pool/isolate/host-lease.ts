@@ -1,10 +1,11 @@
+import type { JobLease } from '../handler.ts';
 import { leftUntil, type Moment } from '../moment.ts';
 
 /**
  * The worker's lease as its host process knows it: until a moment that the supervisor named. It ends by itself, without a
  * word from the supervisor, and a message that comes late extends nothing beyond that moment.
  */
-export class HostLease {
+export class HostLease implements JobLease {
   readonly #onOver: () => void;
   #deadline: Moment | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -13,8 +14,16 @@ export class HostLease {
     this.#onOver = onOver;
   }
 
+  get owned(): boolean {
+    return this.leftMs() > 0;
+  }
+
+  leftMs(): number {
+    return this.#deadline === undefined ? -1 : leftUntil(this.#deadline);
+  }
+
   check(): boolean {
-    return this.#deadline !== undefined && leftUntil(this.#deadline) > 0;
+    return this.owned;
   }
 
   extend(deadline: Moment): void {

@@ -6,7 +6,7 @@
  */
 import { backoffMs } from '../../core/backoff.ts';
 import { type Clock, sleep, within } from '../../core/clock.ts';
-import { ClosedError, HandlerError, OptionError } from '../../core/errors.ts';
+import { ClosedError, HandlerError } from '../../core/errors.ts';
 import { fenceBudgetMs, Guard } from '../exec/guard.ts';
 import type { Job, WorkerLease } from '../handler.ts';
 import { momentIn } from '../moment.ts';
@@ -62,7 +62,6 @@ export class Supervisor {
   }
 
   attach(lease: WorkerLease): void {
-    if (this.#lease) throw new OptionError('an isolated handler serves one worker; make one for each');
     this.#lease = lease;
     this.#offs = [lease.onRenewed(() => this.#renewed(lease)), lease.onLost(() => this.#fence())];
   }

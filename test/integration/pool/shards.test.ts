@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { drainWorker } from '../../../src/engine/admin/pools.ts';
+import { listJobs } from '../../../src/engine/inspect/jobs.ts';
+import { listLedger } from '../../../src/engine/inspect/ledger.ts';
+import { locateJob } from '../../../src/engine/inspect/place.ts';
+import { listWorkers, showPool } from '../../../src/engine/inspect/pools.ts';
+import { Shard } from '../../../src/engine/pool/shard.ts';
+import { TEST_LEASE, usePool } from '../../support/pool.ts';
+import { Recorder } from '../../support/recorder.ts';
+import { until } from '../../support/until.ts';
+
+const KEYS = Array.from({ length: 60 }, (_, i) => `job-${i}`);
+const SHARDS = 3;
+
+describe('a pool of several shards', () => {
+  const fixture = usePool();
+
+  async function fleet(names: string[], recorder: Recorder) {
+    const joined = [];
+    for (const name of names) {
+      const node = await fixture.node({ lease: TEST_LEASE, shards: SHARDS });
+      joined.push({ name, node, worker: await node.addWorker({ handler: recorder.service(name), id: name }) });
+    }
+    return joined;
+  }
+
+  it('spreads its jobs over the shards, and acts as one', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a', 'b'], recorder);
+    await Promise.all(KEYS.map(key => a?.node.dispatch(key, key, { wait: 'started' })));
+    const link = await fixture.look();
+    const shards = await Shard.findAll(link, fixture.pool);
+    const counts = await Promise.all(shards.map(async shard => Number((await shard.readConfig('count'))[0])));
+    expect(counts).toHaveLength(SHARDS);
+    for (const count of counts) expect(count).toBeGreaterThan(5);
+    expect(counts.reduce((sum, count) => sum + count)).toBe(KEYS.length);
+    expect(await showPool(link, fixture.pool)).toMatchObject({
+      shardCount: SHARDS,
+      jobCount: KEYS.length,
+      workerCount: 2,
+    });
+    expect((await listJobs(link, fixture.pool)).map(({ key }) => key)).toEqual([...KEYS].sort());
+    const workers = await listWorkers(link, fixture.pool);
+    expect(workers.map(({ id }) => id)).toEqual(['a', 'b']);
+    expect(workers.map(({ jobCount }) => jobCount)).toEqual(['a', 'b'].map(name => recorder.runningOn(name).length));
+    expect(await locateJob(link, fixture.pool, 'job-7')).toMatchObject({
+      worker: recorder.owner('job-7'),
+      recorded: true,
+    });
+    const started = (await listLedger(link, fixture.pool, { count: 1000 })).filter(({ type }) => type === 'started');
+    expect(new Set(started.map(({ key }) => key)).size).toBe(KEYS.length);
+    await a?.node.notify('job-7', 'hello');
+    await until(() => recorder.of('job-7').some(line => line.startsWith('note')), 'the notification');
+    await a?.node.stop('job-7', { wait: true });
+    expect(recorder.owner('job-7')).toBeUndefined();
+  });
+
+  it('moves the jobs of every shard when a worker joins, drains or dies', async () => {
+    const recorder = new Recorder();
+    const [a, b] = await fleet(['a', 'b'], recorder);
+    await Promise.all(KEYS.map(key => a?.node.dispatch(key, '', { wait: 'started' })));
+    await fleet(['c'], recorder);
+    await until(() => recorder.runningOn('c').length > 5 && recorder.runningCount === KEYS.length, 'jobs to move');
+    await drainWorker(await fixture.look(), fixture.pool, 'a');
+    await until(() => a?.worker.state === 'left', 'a to leave every shard');
+    expect(recorder.runningOn('a')).toEqual([]);
+    expect(recorder.runningCount).toBe(KEYS.length);
+    fixture.partition(b?.node);
+    await until(() => recorder.runningOn('c').length === KEYS.length, 'all jobs to be on the last one');
+    expect(recorder.overlaps).toEqual([]);
+  });
+
+  it('keeps every running job when Redis loses everything', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a', 'b'], recorder);
+    await Promise.all(KEYS.map(key => a?.node.dispatch(key, '', { wait: 'started' })));
+    const link = await fixture.look();
+    await link.commands.call('FLUSHALL');
+    await until(async () => {
+      const jobs = await listJobs(link, fixture.pool).catch(() => []);
+      return jobs.filter(({ state }) => state === 'RUNNING').length === KEYS.length;
+    }, 'the records to be back');
+    expect((await showPool(link, fixture.pool)).shardCount).toBe(SHARDS);
+    for (const key of KEYS) expect(recorder.of(key)).toHaveLength(1);
+  });
+
+  it('has the number of shards it was made with', async () => {
+    await fixture.client({ shards: 2 });
+    await expect(fixture.client({ shards: 3 })).rejects.toMatchObject({ code: 'SHARDS_MISMATCH' });
+    const client = await fixture.client();
+    await client.dispatch('k');
+    expect((await showPool(await fixture.look(), fixture.pool)).shardCount).toBe(2);
+  });
+
+  it('limits each shard, and says so', async () => {
+    const client = await fixture.client({ shards: 2, limit: 3 });
+    const outcomes = await Promise.allSettled(KEYS.map(key => client.dispatch(key)));
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(6);
+    const refused = outcomes.find(({ status }) => status === 'rejected');
+    expect(refused).toMatchObject({ reason: { code: 'POOL_FULL', hint: expect.stringContaining('shards') } });
+  });
+});
