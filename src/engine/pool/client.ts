@@ -346,7 +346,7 @@ export class PoolClient {
       const { result, replicas } = await this.#change(shard, durability, to => shard.dispatch(request, to));
       if (result.status !== 'QUARANTINE') return { result, replicas };
       // The clock of a shard runs when it is asked, a step at a time: where no worker is, nobody else asks.
-      const stepMs = Math.min(result.left_ms, this.view.shard.terms.clampMs);
+      const stepMs = Math.min(result.left_ms, shard.terms.clampMs);
       const waitMs = stepMs + Math.random() * QUARANTINE_JITTER_MS;
       if (this.#closed || clock.monotonicMs() + waitMs > endMs) throw new QuarantineError(this.pool, result.left_ms);
       await sleep(clock, waitMs);
