@@ -1,0 +1,31 @@
+/** The whole crash sweep: every script of the pool, before and after its first calls. */
+import { availableParallelism } from 'node:os';
+import { describe, expect, it } from 'vitest';
+import { useRedis } from '../../../support/fixture.ts';
+import { recordFigures } from '../../report.ts';
+import { crashesOf, LEASE, SCRIPTS, sweep } from './sweep.ts';
+
+const LIMIT_MS = LEASE.leaseMs + LEASE.graceMs + 1000;
+
+describe('the crash sweep', () => {
+  const redis = useRedis();
+
+  it('loses nothing, whatever script a process ends at', async () => {
+    const verdicts = await sweep(crashesOf(SCRIPTS, [1, 2]), redis.server.url, availableParallelism());
+    // Some are called once in the life of a process.
+    const reached = verdicts.filter(({ problems }) => !problems[0]?.startsWith('the script was never'));
+    const worst = reached.reduce((a, b) => (b.tookMs > a.tookMs ? b : a));
+    recordFigures({
+      fault: 'SIGKILL just before or just after a script, at each script of the pool',
+      runs: reached.length,
+      overlaps: reached.reduce((sum, { overlaps }) => sum + overlaps, 0),
+      lost: reached.reduce((sum, { lost }) => sum + lost, 0),
+      worstGapMs: Math.round(worst.tookMs),
+      seed: `${worst.crash.script} ${worst.crash.nth} ${worst.crash.when}`,
+      more: { scripts: SCRIPTS.length },
+    });
+    expect(reached.filter(({ problems }) => problems.length > 0)).toEqual([]);
+    expect(new Set(reached.map(({ crash }) => crash.script))).toEqual(new Set(SCRIPTS));
+    expect(worst.tookMs).toBeLessThan(LIMIT_MS);
+  });
+});

@@ -1,0 +1,203 @@
+/**
+ * The crash sweep: a process ends just before or just after one script, then one healthy process comes up. What was
+ * accepted must run there or be over, under tokens that only grow, and the pool must be in order, one lease, grace and a
+ * second after the crash.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { repairPool } from '../../../../src/engine/admin/repair.ts';
+import { newId } from '../../../../src/engine/core/ids.ts';
+import type { Job } from '../../../../src/engine/pool/handler.ts';
+import { PoolNode } from '../../../../src/engine/pool/node.ts';
+import type { LeaseTerms } from '../../../../src/engine/pool/options.ts';
+import * as scripts from '../../../../src/engine/pool/scripts.gen.ts';
+import { RedisLink } from '../../../../src/engine/redis/link.ts';
+import type { Script } from '../../../../src/engine/redis/script.ts';
+import { findViolations } from '../../../support/pool-invariants.ts';
+import { Journal, type JournalEvent, nowMs } from '../journal.ts';
+import type { VictimOptions } from './victim.ts';
+
+export const LEASE: LeaseTerms = { leaseMs: 900, marginMs: 300, graceMs: 300, clampMs: 300, stopBudgetMs: 250 };
+/** Every script there is, so that a new one cannot be forgotten. */
+export const SCRIPTS = (Object.values(scripts) as Script[]).map(({ name }) => name);
+
+/** What else the healthy process does: only an operator mends what nothing of ours breaks. */
+const MENDING = new Set(['pool.repair_counters', 'pool.repair_jobs', 'pool.repair_rest', 'pool.set_aside']);
+const VICTIM = join(import.meta.dirname, 'victim.ts');
+const FOLDER = join(import.meta.dirname, '..', '..', '..', '..', '.test-history');
+const LOOK_EVERY_MS = 20;
+/** Past the limit it is only told how long it took. */
+const GIVE_UP_MS = 15_000;
+
+export interface Crash {
+  script: string;
+  nth: number;
+  when: 'before' | 'after';
+}
+
+export interface Verdict {
+  crash: Crash;
+  /** From the crash until everything was in order. */
+  tookMs: number;
+  overlaps: number;
+  lost: number;
+  problems: string[];
+}
+
+/** Every script, before and after each of its first calls. */
+export function crashesOf(names: readonly string[], nths: readonly number[]): Crash[] {
+  return names.flatMap(script =>
+    nths.flatMap(nth => (['before', 'after'] as const).map(when => ({ script, nth, when }))),
+  );
+}
+
+export async function sweep(crashes: readonly Crash[], url: string, lanes: number): Promise<Verdict[]> {
+  const queue = [...crashes];
+  const verdicts: Verdict[] = [];
+  const lane = async () => {
+    for (let crash = queue.shift(); crash; crash = queue.shift()) verdicts.push(await crashAt(crash, url));
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return verdicts;
+}
+
+async function crashAt(crash: Crash, url: string): Promise<Verdict> {
+  const folder = join(FOLDER, `sweep-${crash.script}-${crash.nth}-${crash.when}-${newId()}`);
+  mkdirSync(folder, { recursive: true });
+  const place = { url, prefix: `sweep-${newId()}`, pool: 'swept' };
+  const victim = join(folder, 'victim.jsonl');
+  const fault = await runVictim({ ...place, ...crash, journal: victim, lease: LEASE });
+  if (fault !== undefined) return { crash, tookMs: 0, overlaps: 0, lost: 0, problems: [fault] };
+  const verdict = await new Recovery(crash, place, victim, join(folder, 'healthy.jsonl')).run();
+  if (verdict.problems.length === 0) await rm(folder, { recursive: true });
+  return verdict;
+}
+
+/** undefined when it ended where it was to. */
+async function runVictim(options: VictimOptions): Promise<string | undefined> {
+  const child = spawn(process.execPath, [VICTIM, JSON.stringify(options)], { stdio: ['pipe', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', data => {
+    said += data;
+  });
+  const [code, signal] = await new Promise<[number | null, string | null]>(resolve => {
+    child.once('exit', (...how) => resolve(how));
+  });
+  if (signal === 'SIGKILL') return undefined;
+  return code === 3 ? 'the script was never reached: the victim must learn to' : `it ended with ${code}: ${said}`;
+}
+
+class Recovery {
+  readonly #crash: Crash;
+  readonly #place: { url: string; prefix: string; pool: string };
+  readonly #victim: string;
+  readonly #healthy: string;
+  readonly #alive = new Map<string, number>();
+
+  constructor(crash: Crash, place: { url: string; prefix: string; pool: string }, victim: string, healthy: string) {
+    this.#crash = crash;
+    this.#place = place;
+    this.#victim = victim;
+    this.#healthy = healthy;
+  }
+
+  async run(): Promise<Verdict> {
+    const { url, prefix, pool } = this.#place;
+    const crashedMs = nowMs();
+    const link = await RedisLink.connect({ url, prefix });
+    const node = await PoolNode.join(link, pool, { lease: LEASE, reconcileMs: 100, settleMs: 20 });
+    const journal = new Journal(this.#healthy, 'healthy');
+    const handler = {
+      start: (job: Job) => {
+        journal.write('start', { jobs: [[job.key, job.token]] });
+        this.#alive.set(job.key, job.token);
+      },
+      stop: (job: Job) => {
+        if (this.#alive.get(job.key) === job.token) this.#alive.delete(job.key);
+        journal.write('stop', { jobs: [[job.key, job.token]] });
+      },
+    };
+    for (const group of ['default', 'others', 'ghosts'])
+      await node.addWorker({ handler, group, id: `healthy-${group}` });
+    if (MENDING.has(this.#crash.script)) await repairPool(link, pool, { broken: 'set-aside' });
+    let wrong: string[] = [];
+    for (const giveUpMs = crashedMs + GIVE_UP_MS; ; ) {
+      wrong = await this.#findWrong(link);
+      if (wrong.length === 0 || nowMs() > giveUpMs) break;
+      await new Promise(resolve => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+    const tookMs = nowMs() - crashedMs;
+    await node.close();
+    await removeKeys(link);
+    await link.close();
+    const overlaps = this.#tokensBack();
+    return {
+      crash: this.#crash,
+      tookMs,
+      overlaps: overlaps.length,
+      lost: wrong.filter(what => what.endsWith('is lost')).length,
+      problems: [...wrong, ...overlaps],
+    };
+  }
+
+  /** Empty as soon as everything is as it must be. */
+  async #findWrong(link: RedisLink): Promise<string[]> {
+    const keys = link.keys.pool(this.#place.pool);
+    const accepted = new Set(
+      this.#events(this.#victim)
+        .filter(({ what }) => what === 'accepted')
+        .map(keyOf),
+    );
+    const sent = new Set(
+      this.#events(this.#victim)
+        .filter(({ what }) => what === 'sent')
+        .map(keyOf),
+    );
+    const wrong: string[] = [];
+    for (const key of sent) {
+      const [state, token] = (await link.commands.call('HMGET', keys.job(key), 'state', 'token')) as (Buffer | null)[];
+      const [outcome] = (await link.commands.call('HMGET', keys.dispatch(key), 'outcome')) as (Buffer | null)[];
+      if (state === null && outcome === null && accepted.has(key)) wrong.push(`${key} is lost`);
+      if (state === null) continue;
+      if (outcome !== null) wrong.push(`${key} is ${outcome} and there again`);
+      const runs = String(state) === 'running' && this.#alive.get(key) === Number(String(token));
+      if (!runs) wrong.push(`${key} is ${state}, and at work here: ${this.#alive.get(key) ?? 'no'}`);
+    }
+    return wrong.length > 0 ? wrong : findViolations(link, this.#place.pool);
+  }
+
+  /** Starts in the order in which they came, over both processes. */
+  #tokensBack(): string[] {
+    const starts = [...this.#events(this.#victim), ...this.#events(this.#healthy)].filter(
+      ({ what }) => what === 'start',
+    );
+    const highest = new Map<string, number>();
+    const back: string[] = [];
+    for (const { jobs = [], who } of starts.sort((a, b) => a.atMs - b.atMs)) {
+      for (const [key, token] of jobs) {
+        if (token <= (highest.get(key) ?? 0))
+          back.push(`${key} starts in ${who} under ${token}, after ${highest.get(key)}`);
+        highest.set(key, Math.max(token, highest.get(key) ?? 0));
+      }
+    }
+    return back;
+  }
+
+  #events(file: string): JournalEvent[] {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter(line => line.endsWith('}'))
+      .map(line => JSON.parse(line) as JournalEvent);
+  }
+}
+
+function keyOf({ jobs = [] }: JournalEvent): string {
+  return jobs[0]?.[0] ?? '';
+}
+
+async function removeKeys(link: RedisLink): Promise<void> {
+  for await (const names of link.commands.scanKeys(`${link.keys.prefix}:*`))
+    await link.commands.call('UNLINK', ...names);
+}
