@@ -146,6 +146,7 @@ export class Socket {
     if (random.chance(faults.silence)) {
       network.note(`${process.name}'s ${this.client.role} connection falls silent`);
       this.silent = true;
+      process.trouble(network.agenda.nowMs + 5000);
     }
     this.#requests.push({ command, crashes });
     network.agenda.after(network.latencyMs(), () => this.#arrive());
@@ -258,6 +259,7 @@ export class SimulatedClient extends EventEmitter {
   /** The network, or Redis, ends the socket. */
   reset(): void {
     const { socket } = this;
+    this.process.trouble();
     if (socket) this.process.after(0, () => this.#lost(socket));
   }
 

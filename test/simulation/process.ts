@@ -26,6 +26,8 @@ export class SimulatedProcess {
   /** Neither it nor Redis hears anything of the other. */
   cutUntilMs = 0;
 
+  readonly #troubles: { fromMs: number; untilMs: number }[] = [];
+
   constructor(name: string, network: Network) {
     this.name = name;
     this.network = network;
@@ -39,6 +41,15 @@ export class SimulatedProcess {
       after: (delayMs, call) => this.after(delayMs + random.between(0.01, 1), call),
     };
     this.link = this.#makeLink();
+  }
+
+  /** It could not do its work for a moment, from now on or until then. */
+  trouble(untilMs = this.network.agenda.nowMs): void {
+    this.#troubles.push({ fromMs: this.network.agenda.nowMs, untilMs });
+  }
+
+  troubledBetween(fromMs: number, untilMs: number): boolean {
+    return this.#troubles.some(trouble => trouble.fromMs <= untilMs && trouble.untilMs >= fromMs);
   }
 
   get paused(): boolean {
@@ -62,6 +73,7 @@ export class SimulatedProcess {
   crash(): void {
     if (!this.alive) return;
     this.alive = false;
+    this.trouble();
     for (const client of this.clients) {
       if (client.socket) {
         client.socket.gone = true;

@@ -12,7 +12,7 @@ import { Agenda } from './agenda.ts';
 import { type Faults, Network, NO_FAULTS } from './network.ts';
 import { SimulatedProcess } from './process.ts';
 import { Random } from './random.ts';
-import { PREFIX, type SimulatedServer } from './server.ts';
+import { type Copy, PREFIX, type SimulatedServer } from './server.ts';
 import { type Habits, Witness } from './witness.ts';
 
 const POOL = 'p';
@@ -79,6 +79,12 @@ class Schedule {
   readonly #sent: Sent[] = [];
   /** Ids whose end somebody asked for, with success. */
   readonly #stopped = new Set<string>();
+  /** Redis forgets everything, or goes back to an older copy, in some schedules. */
+  readonly #forgetful: boolean;
+  #copy: Copy | undefined;
+  /** What ran when Redis lost something: none of these may be lost by that. */
+  readonly #atLoss: { id: string; key: string; host: Host; atMs: number }[] = [];
+  readonly #asked = new Set<string>();
   readonly #keys: string[];
   readonly #habits: Habits;
   #callCount = 0;
@@ -93,10 +99,12 @@ class Schedule {
     this.#network = new Network(this.#agenda, random, server, note);
     this.#witness = new Witness(LEASE, note);
     this.#keys = Array.from({ length: random.whole(3, 8) }, (_, at) => `k${at}`);
+    this.#forgetful = random.chance(0.3);
+    this.#witness.forgetful = this.#forgetful;
     const kind = random.chance(0.75) ? ('service' as const) : ('task' as const);
     const slowStart = random.chance(0.5);
     const slowStop = random.chance(0.5);
-    const failing = random.chance(0.3) ? 0.15 : 0;
+    const failing = !this.#forgetful && random.chance(0.3) ? 0.15 : 0;
     this.#habits = {
       kind,
       startMs: () => (slowStart && random.chance(0.3) ? random.between(1, 500) : 0),
@@ -120,7 +128,7 @@ class Schedule {
     const steps = random.whole(20, 60);
     const moves = this.#chooseMoves();
     for (let step = 0; step < steps && this.#witness.violations.length === 0; step++) {
-      random.pick(moves)();
+      await random.pick(moves)();
       await this.#pass(random.chance(0.2) ? random.between(0, 1500) : random.between(0, 120));
     }
     if (this.#witness.violations.length === 0) await this.#settle();
@@ -161,8 +169,8 @@ class Schedule {
     const some = (most: number) => (random.chance(0.5) ? random.between(0, most) : 0);
     return {
       slow: some(0.15),
-      slowMs: random.pick([20, 200, 2000]),
-      silence: some(0.004),
+      slowMs: this.#forgetful ? 20 : random.pick([20, 200, 2000]),
+      silence: this.#forgetful ? 0 : some(0.004),
       crash: some(0.004),
       loseHint: some(0.5),
       repeatHint: some(0.2),
@@ -171,7 +179,7 @@ class Schedule {
   }
 
   /** What may be done at a step; more of the ordinary than of the rest. */
-  #chooseMoves(): (() => void)[] {
+  #chooseMoves(): (() => Promise<void> | void)[] {
     const random = this.#random;
     const usual = [() => this.#dispatch(), () => this.#dispatch(), () => this.#dispatch(), () => this.#stop()];
     if (this.#habits.kind === 'service')
@@ -187,11 +195,11 @@ class Schedule {
       () => this.#stopProcess(),
       () => this.#cut(),
       () => this.#reset(),
-      () => this.#stepClock(),
-      () => this.#stopServer(),
-      () => this.#squeeze(),
-    ].filter(() => random.chance(0.5));
-    return [...usual, ...faults];
+    ];
+    const clocks = [() => this.#stepClock(), () => this.#stopServer(), () => this.#squeeze()];
+    const losses = [() => this.#takeCopy(), () => this.#forget(), () => this.#goBack()];
+    const chosen = [...faults, ...(this.#forgetful ? losses : clocks)].filter(() => random.chance(0.5));
+    return [...usual, ...chosen];
   }
 
   #alive(): Host | undefined {
@@ -279,6 +287,7 @@ class Schedule {
     const key = this.#random.pick(this.#keys);
     // Accepted before the stop was sent: whichever of them stands is the one that it ends.
     const before = this.#sent.filter(sent => sent.key === key && sent.accepted);
+    this.#asked.add(key);
     this.#try(`stop ${key}`, async client => {
       await client.stop(key);
       for (const { id } of before) this.#stopped.add(id);
@@ -343,6 +352,7 @@ class Schedule {
     if (!host) return;
     const ms = this.#random.between(10, 1.5 * LEASE.leaseMs);
     host.process.pausedUntilMs = Math.max(host.process.pausedUntilMs, this.#agenda.nowMs + ms);
+    host.process.trouble(host.process.pausedUntilMs);
     this.#note(`${host.process.name} stands still for ${ms.toFixed(0)} ms`);
   }
 
@@ -350,6 +360,7 @@ class Schedule {
     const host = this.#alive();
     if (!host) return;
     host.process.cutUntilMs = Math.max(host.process.cutUntilMs, this.#agenda.nowMs + ms);
+    host.process.trouble(host.process.cutUntilMs);
     this.#note(`${host.process.name} is cut off for ${ms.toFixed(0)} ms`);
   }
 
@@ -381,6 +392,46 @@ class Schedule {
     this.#network.serverStoppedUntilMs = this.#agenda.nowMs + ms;
     this.#steppedAtMs = this.#agenda.nowMs;
     this.#note(`Redis stands still for ${ms.toFixed(0)} ms`);
+  }
+
+  async #takeCopy(): Promise<void> {
+    this.#note('a replica hears nothing more');
+    this.#copy = await this.#server.copy();
+  }
+
+  /** FLUSHALL. */
+  async #forget(): Promise<void> {
+    this.#lose('Redis forgets everything');
+    await this.#server.forget();
+  }
+
+  /** A replica that has missed something becomes the master. */
+  async #goBack(): Promise<void> {
+    if (!this.#copy) return;
+    this.#lose('Redis goes back to the replica');
+    await this.#server.become(this.#copy);
+    if (this.#random.chance(0.5)) {
+      for (const { process } of this.#hosts) for (const client of process.clients) client.reset();
+    }
+  }
+
+  #lose(what: string): void {
+    this.#note(what);
+    const atMs = this.#agenda.nowMs;
+    for (const { process, lease, job, id } of this.#witness.alive) {
+      const host = this.#hosts.find(one => one.process === process);
+      if (host && lease?.owned && !job.signal.aborted) this.#atLoss.push({ id, key: job.key, host, atMs });
+    }
+  }
+
+  /** Whether the job of a dispatch must be there or over. Redis may have forgotten what did not run in a worker that was well. */
+  #mustBeKnown({ id, key, accepted }: Sent): boolean {
+    if (!this.#forgetful) return accepted;
+    if (this.#witness.finished.has(id) || this.#asked.has(key)) return false;
+    return this.#atLoss.some(
+      ({ id: one, host, atMs }) =>
+        one === id && !host.leaving && !host.process.troubledBetween(atMs - LEASE.leaseMs, atMs + 2 * LEASE.leaseMs),
+    );
   }
 
   /** The faults end. */
@@ -425,18 +476,19 @@ class Schedule {
       }
       if (!id) continue;
       stands.add(id);
-      if (this.#stopped.has(id)) complain(`${key} (${id}) was stopped and is ${state}`);
+      if (this.#stopped.has(id) && !this.#forgetful) complain(`${key} (${id}) was stopped and is ${state}`);
       if (this.#habits.kind === 'service' && (state !== 'running' || lives.length !== 1)) {
         complain(`${key} (${id}) is ${state} of ${worker}, and at work ${lives.length} times`);
       }
       if (this.#habits.kind === 'task' && state === 'stopping') complain(`${key} (${id}) is still to stop`);
     }
-    for (const { id, key, accepted, notes, noting } of this.#sent) {
+    for (const sent of this.#sent) {
+      const { id, key, notes, noting } = sent;
       const [outcome] = await this.#read(keys.dispatch(id), 'outcome');
-      if (accepted && !outcome && !stands.has(id)) complain(`${key} (${id}) is lost`);
+      if (this.#mustBeKnown(sent) && !outcome && !stands.has(id)) complain(`${key} (${id}) is lost`);
       if (outcome && stands.has(id)) complain(`${key} (${id}) is ${outcome} and there again`);
       if (outcome === 'completed' && !this.#witness.finished.has(id)) complain(`${id} is completed, which nobody did`);
-      if (stands.has(id) && !noting && this.#witness.highestNote(id) < notes) {
+      if (stands.has(id) && !noting && !this.#forgetful && this.#witness.highestNote(id) < notes) {
         complain(`${id} was told ${this.#witness.highestNote(id)} of ${notes} notifications`);
       }
     }

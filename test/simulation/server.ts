@@ -1,7 +1,7 @@
 /**
  * The real Redis of the simulation, on one connection: each command runs alone, and what it published is known when it
- * has its reply. Only the time is not real: the scripts are the generated ones with another `wall_us`, which reads the
- * simulated time from a key.
+ * has its reply. Only time and server are not real: the scripts are the generated ones, which read the simulated time and
+ * the id of the server from keys.
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,6 +25,8 @@ export interface Execution {
   published: Published[];
 }
 
+export type Copy = { name: Buffer; value: Buffer; leftMs: number }[];
+
 /** A change of a script's text, to see whether it is found. */
 export interface Mutation {
   /** As `pool.claim`; `*` for every script with that text. */
@@ -38,6 +40,9 @@ export const PREFIX = 'sim';
 const WALL_KEY = 'simulated:wall-us';
 const WALL_US = /local function wall_us\(\)\n[\s\S]*?\nend/;
 const SIMULATED_WALL_US = `local function wall_us() return tonumber(redis.call('GET', '${WALL_KEY}')) end`;
+const SERVER_KEY = 'simulated:server-id';
+const SERVER_INFO = "redis.call('INFO', 'replication')";
+const SIMULATED_SERVER_INFO = `'master_replid:' .. redis.call('GET', '${SERVER_KEY}')`;
 /** A set has no order that lasts: sorted, the same seed sees the same. */
 const UNORDERED = new Set(['sscan', 'smembers']);
 
@@ -50,6 +55,7 @@ export class SimulatedServer {
   readonly #subscribed = new Set<string>();
   #published: Published[] = [];
   #wallUs = -1;
+  #serverCount = 0;
 
   private constructor(server: RedisServer, link: RedisLink, client: Redis) {
     this.link = link;
@@ -80,8 +86,8 @@ export class SimulatedServer {
   async load(mutations: readonly Mutation[]): Promise<void> {
     const applied = new Set<Mutation>();
     for (const script of [...Object.values(poolScripts), ...Object.values(mapScripts)] as Script[]) {
-      let source = script.source.replace(WALL_US, SIMULATED_WALL_US);
-      if (/'TIME'/.test(source)) throw new Error(`${script.name} reads the time in a way of its own`);
+      let source = script.source.replace(WALL_US, SIMULATED_WALL_US).replaceAll(SERVER_INFO, SIMULATED_SERVER_INFO);
+      if (/'(TIME|INFO)'/.test(source)) throw new Error(`${script.name} asks for time or server in a way of its own`);
       for (const mutation of mutations) {
         if (mutation.script !== '*' && mutation.script !== script.name) continue;
         if (!source.includes(mutation.from)) continue;
@@ -103,10 +109,34 @@ export class SimulatedServer {
 
   /** Forgets everything of the schedule before. */
   async clear(): Promise<void> {
-    await this.#client.call('FLUSHDB');
     if (this.#subscribed.size > 0) await this.#client.call('SUNSUBSCRIBE');
     this.#subscribed.clear();
+    this.#serverCount = 0;
+    await this.forget();
+  }
+
+  /** As FLUSHALL does. */
+  async forget(): Promise<void> {
+    await this.#client.call('FLUSHDB');
     this.#wallUs = -1;
+    await this.#client.call('SET', SERVER_KEY, String(this.#serverCount).padStart(40, '0'));
+  }
+
+  /** What a replica has that hears nothing more from now on. */
+  async copy(): Promise<Copy> {
+    const names = (await this.call('keys', `${PREFIX}:*`)) as Buffer[];
+    const entries = names.map(async name => {
+      const [value, leftMs] = await Promise.all([this.call('dump', name), this.call('pttl', name)]);
+      return { name, value: value as Buffer, leftMs: Math.max(0, leftMs as number) };
+    });
+    return Promise.all(entries);
+  }
+
+  /** That replica is the master now. */
+  async become(copy: Copy): Promise<void> {
+    this.#serverCount++;
+    await this.forget();
+    await Promise.all(copy.map(({ name, value, leftMs }) => this.call('restore', name, leftMs, value)));
   }
 
   async listen(channel: string): Promise<void> {

@@ -23,6 +23,9 @@ export const LEASE: LeaseTerms = { leaseMs: 900, marginMs: 300, graceMs: 300, cl
 /** Every script there is, so that a new one cannot be forgotten. */
 export const SCRIPTS = (Object.values(scripts) as Script[]).map(({ name }) => name);
 
+/** Written down when Redis has forgotten the pool: what only a dead process knew is lost with it. */
+export const FORGOTTEN = 'redis forgets the pool';
+
 /** What else the healthy process does: only an operator mends what nothing of ours breaks. */
 const MENDING = new Set(['pool.repair_counters', 'pool.repair_jobs', 'pool.repair_rest', 'pool.set_aside']);
 const VICTIM = join(import.meta.dirname, 'victim.ts');
@@ -155,11 +158,12 @@ class Recovery {
         .filter(({ what }) => what === 'sent')
         .map(keyOf),
     );
+    const forgotten = this.#events(this.#victim).some(({ detail }) => detail === FORGOTTEN);
     const wrong: string[] = [];
     for (const key of sent) {
       const [state, token] = (await link.commands.call('HMGET', keys.job(key), 'state', 'token')) as (Buffer | null)[];
       const [outcome] = (await link.commands.call('HMGET', keys.dispatch(key), 'outcome')) as (Buffer | null)[];
-      if (state === null && outcome === null && accepted.has(key)) wrong.push(`${key} is lost`);
+      if (state === null && outcome === null && accepted.has(key) && !forgotten) wrong.push(`${key} is lost`);
       if (state === null) continue;
       if (outcome !== null) wrong.push(`${key} is ${outcome} and there again`);
       const runs = String(state) === 'running' && this.#alive.get(key) === Number(String(token));

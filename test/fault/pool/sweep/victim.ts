@@ -20,6 +20,7 @@ import '../../../support/end-with-parent.ts';
 import { request, WORKER_INFO } from '../../../support/shard.ts';
 import { until } from '../../../support/until.ts';
 import { Journal } from '../journal.ts';
+import { FORGOTTEN } from './sweep.ts';
 
 export interface VictimOptions {
   url: string;
@@ -103,7 +104,17 @@ async function breakPool(): Promise<void> {
   await link.commands.call('SREM', keys.groups, OTHERS);
   await link.commands.call('SREM', keys.owned('v1'), 'stay-0');
   await link.commands.call('SREM', keys.owned('v2'), 'stay-0');
-  await link.commands.call('SET', keys.notes('nobody'), 'not a list');
+  await link.commands.call('SET', keys.job('foreign'), 'no record');
+}
+
+/** As FLUSHALL: what runs here is asserted, what has ended here is ended again. */
+async function loseRedis(): Promise<void> {
+  journal.write('fault', { detail: FORGOTTEN });
+  for await (const names of link.commands.scanKeys(`${link.keys.pool(options.pool).base}:*`)) {
+    await link.commands.call('UNLINK', ...names);
+  }
+  const isBack = async () => (await shard.readJob('stay-1', 'worker'))[0] !== null;
+  await until(isBack, 'the jobs to be known again');
 }
 
 await makeGhost();
@@ -127,6 +138,7 @@ await purgeJobs(link, options.pool, ['bad-0'], () => {});
 await breakPool();
 await repairPool(link, options.pool, { broken: 'set-aside' });
 await first.drain();
+await loseRedis();
 await node.drain();
 await pause(200);
 process.exit(NEVER_REACHED);
