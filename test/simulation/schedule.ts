@@ -36,6 +36,7 @@ export interface Outcome {
 interface Sent {
   id: string;
   key: string;
+  sentMs: number;
   accepted: boolean;
   notes: number;
   noting: boolean;
@@ -82,8 +83,9 @@ class Schedule {
   /** Redis forgets everything, or goes back to an older copy, in some schedules. */
   readonly #forgetful: boolean;
   #copy: Copy | undefined;
-  /** What ran when Redis lost something: none of these may be lost by that. */
-  readonly #atLoss: { id: string; key: string; host: Host; atMs: number }[] = [];
+  /** When Redis lost something the last time, and what ran then: none of these may be lost by that. */
+  #lostAtMs = Number.NEGATIVE_INFINITY;
+  #atLoss: { id: string; host: Host }[] = [];
   readonly #asked = new Set<string>();
   readonly #keys: string[];
   readonly #habits: Habits;
@@ -266,7 +268,14 @@ class Schedule {
   }
 
   #dispatch(key = this.#random.pick(this.#keys)): Sent {
-    const sent: Sent = { id: `d${this.#sent.length}`, key, accepted: false, notes: 0, noting: false };
+    const sent: Sent = {
+      id: `d${this.#sent.length}`,
+      key,
+      sentMs: this.#agenda.nowMs,
+      accepted: false,
+      notes: 0,
+      noting: false,
+    };
     this.#sent.push(sent);
     const random = this.#random;
     const options = {
@@ -417,20 +426,24 @@ class Schedule {
 
   #lose(what: string): void {
     this.#note(what);
-    const atMs = this.#agenda.nowMs;
+    this.#lostAtMs = this.#agenda.nowMs;
+    this.#atLoss = [];
     for (const { process, lease, job, id } of this.#witness.alive) {
       const host = this.#hosts.find(one => one.process === process);
-      if (host && lease?.owned && !job.signal.aborted) this.#atLoss.push({ id, key: job.key, host, atMs });
+      if (host && lease?.owned && !job.signal.aborted) this.#atLoss.push({ id, host });
     }
   }
 
   /** Whether the job of a dispatch must be there or over. Redis may have forgotten what did not run in a worker that was well. */
-  #mustBeKnown({ id, key, accepted }: Sent): boolean {
-    if (!this.#forgetful) return accepted;
+  #mustBeKnown({ id, key, sentMs, accepted }: Sent): boolean {
+    const lostMs = this.#lostAtMs;
+    if (sentMs > lostMs) return accepted;
     if (this.#witness.finished.has(id) || this.#asked.has(key)) return false;
     return this.#atLoss.some(
-      ({ id: one, host, atMs }) =>
-        one === id && !host.leaving && !host.process.troubledBetween(atMs - LEASE.leaseMs, atMs + 2 * LEASE.leaseMs),
+      ({ id: one, host }) =>
+        one === id &&
+        !host.leaving &&
+        !host.process.troubledBetween(lostMs - LEASE.leaseMs, lostMs + 2 * LEASE.leaseMs),
     );
   }
 
