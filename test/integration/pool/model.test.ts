@@ -23,6 +23,8 @@ interface ModelJob {
   attempt: number;
   /** Not due before the clock shows this; only "now or much later" matters. */
   due: boolean;
+  /** Notifications not handled, by number. */
+  notes: number[];
 }
 interface ModelWorker {
   incarnation: number;
@@ -37,6 +39,7 @@ interface Model {
   /** Every token ever given, for callers that come late. */
   tokens: Map<string, number[]>;
   dispatchCount: number;
+  dead: Set<string>;
 }
 interface Real {
   shard: Shard;
@@ -50,7 +53,9 @@ type Step =
   | { do: 'assign' | 'claim'; worker: string; key: string }
   | { do: 'started' | 'complete' | 'fail'; key: string; late: boolean }
   | { do: 'release'; key: string; late: boolean; to: string }
-  | { do: 'stop'; key: string }
+  | { do: 'stop' | 'notify' | 'purge'; key: string }
+  | { do: 'take-notes'; key: string; late: boolean; handled: number }
+  | { do: 'look' | 'rebalance' }
   | { do: 'pass'; ms: number }
   | { do: 'reap' };
 
@@ -67,7 +72,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constantFrom('assign' as const, 'claim' as const), worker, key }),
   fc.record({ do: fc.constantFrom('started' as const, 'complete' as const, 'fail' as const), key, late }),
   fc.record({ do: fc.constant('release' as const), key, late, to: fc.constantFrom('', ...WORKERS) }),
-  fc.record({ do: fc.constant('stop' as const), key }),
+  fc.record({ do: fc.constantFrom('stop' as const, 'notify' as const, 'purge' as const), key }),
+  fc.record({ do: fc.constant('take-notes' as const), key, late, handled: fc.nat(2) }),
+  fc.record({ do: fc.constantFrom('look' as const, 'rebalance' as const) }),
   fc.record({
     do: fc.constant('pass' as const),
     ms: fc.constantFrom(1000, LONG_LEASE.leaseMs / 2, LONG_LEASE.leaseMs),
@@ -92,6 +99,7 @@ describe('the scripts, against a model', () => {
           workers: new Map(),
           tokens: new Map(),
           dispatchCount: 0,
+          dead: new Set(),
         };
         for (const each of steps) await take(each, model, real);
         expect(await findViolations(link, pool)).toEqual([]);
@@ -212,6 +220,7 @@ async function take(each: Step, model: Model, { shard, link, pool }: Real): Prom
         // Its last attempt had begun: dead.
         expect(job.attempt).toBe(MAX_ATTEMPTS);
         model.jobs.delete(each.key);
+        model.dead.add(each.key);
         return;
       }
       expect(row?.[3]).toBeLessThanOrEqual(MAX_ATTEMPTS);
@@ -226,7 +235,7 @@ async function take(each: Step, model: Model, { shard, link, pool }: Real): Prom
       const token = tokenOf(model, each.key, each.late);
       const job = mine(model, each.key, token);
       const { states } = await shard.started('w', [each.key, token, '']);
-      const expected = !job ? 'gone' : job.state === 'stopping' ? 'stopping' : 0;
+      const expected = !job ? 'gone' : job.state === 'stopping' ? 'stopping' : job.notes.length;
       expect(typeof states[0] === 'number' ? states[0] : String(states[0])).toBe(expected);
       if (job?.state === 'assigned') job.state = 'running';
       return;
@@ -246,6 +255,7 @@ async function take(each: Step, model: Model, { shard, link, pool }: Real): Prom
       if (!job) return expect(reply.status).toBe('GONE');
       if (job.state === 'stopping' || job.attempt >= MAX_ATTEMPTS) {
         model.jobs.delete(each.key);
+        if (job.state !== 'stopping') model.dead.add(each.key);
         return expect(reply.status).toBe(job.state === 'stopping' ? 'STOPPED' : 'DEAD');
       }
       expect(reply).toMatchObject({ status: 'RETRY', attempt: job.attempt });
@@ -285,6 +295,36 @@ async function take(each: Step, model: Model, { shard, link, pool }: Real): Prom
       if (job.state !== 'pending') job.state = 'stopping';
       return;
     }
+    case 'notify': {
+      const job = model.jobs.get(each.key);
+      const number = model.dispatchCount++;
+      const reply = await shard.notify(`note-${number}`, each.key, String(number));
+      expect(reply.status).toBe(job ? 'NOTED' : 'ABSENT');
+      job?.notes.push(number);
+      return;
+    }
+    case 'take-notes': {
+      const token = tokenOf(model, each.key, each.late);
+      const job = mine(model, each.key, token);
+      const handled = Math.min(each.handled, job?.notes.length ?? 0);
+      const reply = await shard.takeNotes(each.key, token, handled);
+      if (!job) return expect(reply.status).toBe('GONE');
+      job.notes.splice(0, handled);
+      expect(reply).toEqual({ status: 'NOTES', list: job.notes.map(number => Buffer.from(String(number))) });
+      return;
+    }
+    case 'purge': {
+      const { states } = await shard.purge([each.key]);
+      expect(String(states[0])).toBe(model.dead.delete(each.key) ? 'purged' : 'absent');
+      return;
+    }
+    case 'rebalance': {
+      const reply = await shard.rebalance();
+      expect(reply).toEqual({ status: 'REBALANCING', epoch: ++model.epoch });
+      return;
+    }
+    case 'look':
+      return look(model, shard);
     case 'pass': {
       await passTime(link, pool, each.ms);
       for (const state of model.workers.values()) state.leaseLeftMs -= each.ms;
@@ -295,6 +335,25 @@ async function take(each: Step, model: Model, { shard, link, pool }: Real): Prom
     case 'reap':
       return reap(model, shard);
   }
+}
+
+/** What every worker sees each second: who is there, with how much, and what waits. */
+async function look(model: Model, shard: Shard): Promise<void> {
+  const live = WORKERS.filter(id => alive(model, id));
+  const waiting = [...model.jobs].filter(([, job]) => job.state === 'pending' && job.due).map(([name]) => name);
+  const members = await shard.members('a', 'default', 0);
+  expect(members).toMatchObject({ status: 'MEMBERS', epoch: model.epoch, due: waiting.length > 0 ? 1 : 0 });
+  const seen = (members.list as [Buffer, number, number][]).map(([id, count, draining]) => [
+    String(id),
+    count,
+    draining,
+  ]);
+  expect(seen.sort()).toEqual(live.map(id => [id, owned(model, id).length, model.workers.get(id)?.draining ? 1 : 0]));
+  const { epoch, keys, loads } = await shard.due('default', 0, 100);
+  expect(epoch).toBe(model.epoch);
+  expect(keys.map(String).sort()).toEqual(waiting.sort());
+  const takers = live.filter(id => !model.workers.get(id)?.draining).map(id => [id, owned(model, id).length]);
+  expect((loads as [Buffer, number][]).map(([id, count]) => [String(id), count]).sort()).toEqual(takers);
 }
 
 async function dispatch(each: Step & { do: 'dispatch' }, model: Model, shard: Shard): Promise<void> {
@@ -321,6 +380,7 @@ async function dispatch(each: Step & { do: 'dispatch' }, model: Model, shard: Sh
     token,
     attempt: assigned ? 1 : 0,
     due: true,
+    notes: [],
   });
   // Sent again after a lost reply.
   expect((await shard.dispatch(asked)).status).toBe(reply.status);
@@ -340,6 +400,7 @@ async function reap(model: Model, shard: Shard): Promise<void> {
       if (state === null) {
         expect(job.state === 'stopping' || job.attempt >= MAX_ATTEMPTS).toBe(true);
         model.jobs.delete(name);
+        if (job.state !== 'stopping') model.dead.add(name);
       } else if (String(state) === 'pending') requeue(job, true);
       else stays.add(name);
     }
