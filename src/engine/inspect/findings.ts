@@ -83,6 +83,14 @@ function poolFindings(pool: PoolSnapshot, stalledMs: number): Finding[] {
   const findings: Finding[] = [];
   const add = (severity: FindingSeverity, code: string, message: string, command: string) =>
     findings.push({ severity, code, subject, message, command });
+  if (pool.state === 'QUARANTINE') {
+    add(
+      'warning',
+      'POOL_QUARANTINED',
+      'Redis was restarted, failed over or lost data: running jobs go on, nothing new is admitted or moved for one lease',
+      `ponos pool events ${pool.name}`,
+    );
+  }
   if (pool.workerCount === 0 && pool.jobCount > 0) {
     add(
       'critical',

@@ -24,6 +24,10 @@ describe('the findings', () => {
     expect(codes({ pools: [pool('a', { workerCount: 0, jobCount: 0 })] })).toEqual([]);
   });
 
+  it('tell of a pool that waits until its workers have said what they run', () => {
+    expect(codes({ pools: [pool('a', { state: 'QUARANTINE' })] })).toEqual(['warning POOL_QUARANTINED']);
+  });
+
   it('tell of a queue that stands still, of dead jobs, of a pool nearly full', () => {
     expect(codes({ stalledMs: new Map([['video', findingLimits.queueStalledMs]]) })).toEqual(['warning QUEUE_STALLED']);
     expect(codes({ pools: [pool('a', { deadCount: 2 })] })).toEqual(['warning DEAD_JOBS']);
