@@ -30,6 +30,7 @@ const NOSCRIPT = /^NOSCRIPT\b/;
 /** What a blocking read may take beyond its block before its socket counts as dead. */
 const BLOCK_GRACE_MS = 2000;
 const QUIT_MS = 500;
+const REOPEN_MS = 100;
 /** What a ping may take after a command had no reply in time. */
 const PROBE_MS = 2000;
 
@@ -58,6 +59,7 @@ export class Connection {
       this.#session++;
       this.events.emit('ready', undefined);
     });
+    client.on('end', () => this.#reopen());
     client.on('close', () => {
       if (!this.#closed) this.events.emit('lost', this.#unavailable());
     });
@@ -216,6 +218,15 @@ export class Connection {
       await within(this.#options.clock, QUIT_MS, this.#client.quit(), () => undefined).catch(() => {});
     }
     if (this.#client.status !== 'end') this.#client.disconnect();
+  }
+
+  /** The client gives up for good when it is told of another master while it asks for the present one. */
+  #reopen(): void {
+    if (this.#closed || this.#session === 0) return;
+    const reopen = () => {
+      if (!this.#closed && this.#client.status === 'end') this.#client.connect().catch(() => {});
+    };
+    this.#options.clock.after(REOPEN_MS, reopen, { ref: false });
   }
 
   #request(command: string, args: Argument[]): EngineCommand {

@@ -25,12 +25,11 @@ async function recover(stage: Stage): Promise<{ backMs: number }> {
   return { backMs };
 }
 
-function stale(outageMs: number, short?: Partial<StageOptions>): Scenario {
+function stale(outageMs: number): Scenario {
   return {
     name: `every job goes on when a replica that missed ${MISSED_MS} ms takes over ${outageMs} ms after its master died`,
     fault: `replication cut, a worker joins and jobs start; SIGKILL of the master, promotion ${outageMs} ms later`,
     stage: { servers: 'pair', workers: 5, jobs: 300, jobsPerSecond: 10, lease: CALM },
-    ...(short ? { short } : {}),
     usualRuns: USUAL_RUNS,
     async inject(stage) {
       const pair = stage.servers.pair as ReplicatedPair;
@@ -106,7 +105,7 @@ function onCluster(
 const afterLease: Scenario['bounds'] = ({ lease }) => ({ backMs: lease.leaseMs + 2000 });
 
 export const serverScenarios: Scenario[] = [
-  stale(500, { workers: 2, jobs: 40 }),
+  stale(500),
   stale(1500),
   stale(3500),
   withSentinels(
