@@ -40,6 +40,10 @@ const SCRIPTS: Record<string, Mutation[]> = {
   'a member that ends leaves its jobs': [
     { script: 'pool.leave', from: "if owned > 0 then return {'OWNS', owned} end", to: '' },
   ],
+  'nothing is restored after a loss': [{ script: 'pool.reassert', from: 'or shard.quarantine == 0', to: 'or true' }],
+  'a loss is followed by no quarantine': [
+    { script: '*', from: "tonumber(redis.call('HGET', config, 'lease-ms')) * 1000", to: '0' },
+  ],
   'a job is dispatched twice under one id': [
     { script: 'pool.dispatch', from: 'if known[3] then', to: 'if false then' },
   ],

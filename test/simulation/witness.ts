@@ -156,7 +156,10 @@ export class Witness {
   check(): void {
     for (const key of this.#contested) {
       const believers = this.at(key).filter(believes);
-      if (believers.length > 1) this.complain(`${key} is owned by ${believers.map(life => life.worker).join(' and ')}`);
+      if (believers.length > 1) {
+        this.complain(`${key} is owned by ${believers.map(life => life.process.name).join(' and ')}`);
+        this.#contested.delete(key);
+      }
       if (this.at(key).length < 2) this.#contested.delete(key);
     }
   }

@@ -242,6 +242,8 @@ export class ShardWorker {
     const sentMs = this.#lease.nowMs();
     const reply = await shard.register(id, info.node, incarnation, JSON.stringify(info));
     if (reply.status === 'TAKEN') {
+      // After a loss another process may have taken the name first: what is recorded to it is not for this one.
+      this.#lease.lose('another process has its name');
       throw new ConflictError(`worker "${id}" of pool "${shard.pool}" belongs to node "${reply.node}"`, {
         code: 'WORKER_TAKEN',
         hint: `Its lease is over in ${Math.ceil(reply.left_ms / 1000)} s unless that node renews it.`,

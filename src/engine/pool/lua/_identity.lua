@@ -1,15 +1,14 @@
 -- Notices that Redis is not what it was: another server answers (a failover, perhaps to a replica that missed the last
 -- seconds), or the same one after a restart. Then the shard may say less than was promised, so it goes into quarantine for
 -- one lease: nothing is admitted, assigned, claimed or reaped while live workers assert what they run. After a lease whoever
--- did not has stopped by itself. The epoch jumps, because that of the lost seconds may have been given before.
+-- did not has stopped by itself. The epoch jumps past all that may have been given in what was lost: to the time in ms, for
+-- the same older copy may come back more than once.
 -- For every script whose effect rests on what the shard says; after `enter`, before anything else is written.
-local EPOCHS_LOST = 1000
-
 local function check_identity()
   local server = server_id()
   if server == shard.server then return nil end
   shard.quarantine = tonumber(redis.call('HGET', config, 'lease-ms')) * 1000
-  shard.epoch = whole(tonumber(shard.epoch) + EPOCHS_LOST)
+  shard.epoch = whole(math.max(tonumber(shard.epoch) + 1, shard.time / 1000))
   shard.server = server
   redis.call('HSET', config, 'server', server, 'quarantine-until', whole(shard.now + shard.quarantine), 'clock',
     whole(shard.now), 'last-time', whole(shard.time), 'epoch', shard.epoch)
