@@ -7,7 +7,7 @@ import { useSimulation } from './run.ts';
 import { type Plant, runSchedule } from './schedule.ts';
 import type { Mutation } from './server.ts';
 
-const MOST_SEEDS = 1500;
+const MOST_SEEDS = 4000;
 
 const SCRIPTS: Record<string, Mutation[]> = {
   'a claim mints no token': [{ script: 'pool.claim', from: 'local token = mint()', to: 'local token = job.token' }],
@@ -35,7 +35,11 @@ const SCRIPTS: Record<string, Mutation[]> = {
     { script: 'pool.stop', from: "redis.call('HSET', job_prefix .. key, 'state', 'stopping')", to: '' },
   ],
   'hints are counted from the beginning again': [
-    { script: 'pool.register', from: 'stand[3] or whole(shard.token)', to: "stand[3] or '0'" },
+    {
+      script: 'pool.register',
+      from: "math.max(tonumber(stand[3] or '0'), shard.token, shard.time)",
+      to: "tonumber(stand[3] or '0')",
+    },
   ],
   'a member that ends leaves its jobs': [
     { script: 'pool.leave', from: "if owned > 0 then return {'OWNS', owned} end", to: '' },
