@@ -64,11 +64,12 @@ async function insist<T>(send: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Attempts without end: a fleet that is fenced again and again in a minute would use up any other number. */
 async function dispatch(key: string): Promise<void> {
   const id = newId();
   journal.write('sent', { jobs: [[key, 0]] });
   try {
-    const { token = 0 } = await insist(() => client.dispatch(key, '', { id, durability }));
+    const { token = 0 } = await insist(() => client.dispatch(key, '', { attempts: 0, id, durability }));
     journal.write('accepted', { jobs: [[key, token]] });
   } catch (error) {
     const what = error instanceof ExistsError ? 'exists' : 'failed';

@@ -21,6 +21,7 @@ export interface JournalEvent {
     | 'fenced'
     | 'registered'
     | 'zombie'
+    | 'error'
     | 'left'
     // Of dispatchers. What was sent may have arrived; what was accepted must be there.
     | 'sent'

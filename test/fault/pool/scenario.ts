@@ -61,6 +61,7 @@ const DEFAULTS: StageOptions = {
 
 const USUAL_RUNS = 20;
 const SHOWN_PROBLEMS = 8;
+const SHOWN_RECORDS = 4;
 const MOST_BROKEN_RUNS = 3;
 
 /** One run among the ordinary tests. Others may use the machine at the time: what it was late is allowed for. */
@@ -113,6 +114,7 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
     problems.push(...(await stage.violations()));
   } catch (error) {
     problems.push(String(error));
+    if (restMs) problems.push(...(await stage.recordsOf(history.silentSince(restMs).slice(0, SHOWN_RECORDS))));
   }
   const toMs = nowMs();
   await stage.close();

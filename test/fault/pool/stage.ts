@@ -198,6 +198,17 @@ export class Stage {
     this.#dispatcher?.process.kill('SIGUSR2');
   }
 
+  /** What Redis knows of jobs that do not show themselves. */
+  recordsOf(keys: readonly string[]): Promise<string[]> {
+    return Promise.all(
+      keys.map(async key => {
+        const record = this.link.keys.pool(POOL, 0).job(key);
+        const fields = await this.link.commands.call('HMGET', record, 'state', 'worker', 'token').catch(String);
+        return `silent: ${key}: recorded as ${[fields].flat().map(String).join(' ')}`;
+      }),
+    );
+  }
+
   /** What is under way is answered, and nothing more comes. Resolves with the exit code of the dispatcher. */
   async endLoad(): Promise<number | null> {
     this.#dispatcher?.process.kill('SIGTERM');

@@ -114,6 +114,7 @@ const node = await PoolNode.join(link, options.pool, {
 });
 await pause(Math.max(0, (options.joinAtMs ?? 0) - nowMs()));
 const worker = await node.addWorker({ id: options.name, handler: await chooseHandler() });
+worker.events.on('error', error => journal.write('error', { detail: String(error) }));
 worker.events.on('fenced', () => journal.write('fenced'));
 worker.events.on('registered', () => journal.write('registered'));
 worker.events.on('zombies', ({ keys }) => journal.write('zombie', { jobs: keys.map(key => [key, 0]) }));
