@@ -22,6 +22,7 @@ export interface DispatcherOptions {
   name: string;
   history: string;
   lease: LeaseOption;
+  shards?: number;
   /** Jobs from the start on: job-0, job-1, ... */
   jobCount: number;
   /** More jobs, each second. */
@@ -42,7 +43,11 @@ const journal = new Journal(options.history, options.name);
 const pending = new Set<Promise<void>>();
 
 const link = await RedisLink.connect({ url: options.url, prefix: options.prefix, commandTimeoutMs: 2000 });
-const client = await PoolClient.open(link, options.pool, { create: true, lease: options.lease });
+const client = await PoolClient.open(link, options.pool, {
+  create: true,
+  lease: options.lease,
+  ...(options.shards ? { shards: options.shards } : {}),
+});
 
 /** Changed while dispatches are under way, which then go out again under other terms. */
 const durability = { replicas: options.durableReplicas, timeoutMs: 300 };

@@ -14,6 +14,7 @@ export interface FleetOptions {
   prefix: string;
   pool: string;
   lease: LeaseOption;
+  shards?: number;
 }
 
 export interface FleetProcess {

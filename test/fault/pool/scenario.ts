@@ -51,6 +51,7 @@ const DEFAULTS: StageOptions = {
   notesPerSecond: 0,
   durableReplicas: 0,
   servers: 'one',
+  shards: 1,
   redisArgs: [],
   steppedClock: false,
   relay: false,

@@ -3,6 +3,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PoolClient } from '../../../src/engine/pool/client.ts';
+import { shardIndex } from '../../../src/engine/pool/hash.ts';
+import { jobKeyForm } from '../../../src/engine/pool/job-key.ts';
 import type { LeaseTerms } from '../../../src/engine/pool/options.ts';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
 import { isRunning } from '../../support/pool-cli.ts';
@@ -10,6 +12,7 @@ import { findViolations } from '../../support/pool-invariants.ts';
 import { TcpProxy } from '../../support/proxy.ts';
 import type { RedisServer } from '../../support/redis.ts';
 import { RedisClock } from '../../support/redis-clock.ts';
+import type { ClusterServers } from '../../support/topology/cluster.ts';
 import { until } from '../../support/until.ts';
 import { seededRandom } from '../report.ts';
 import { Fleet, type FleetProcess } from './fleet.ts';
@@ -30,6 +33,8 @@ export interface StageOptions {
   /** Replicas a dispatch must reach, until `settleForNoReplica`. */
   durableReplicas: number;
   servers: ServersKind;
+  /** Of the pool. */
+  shards: number;
   /** Of `one`. */
   redisArgs: string[];
   /** The clock of Redis can be stepped. */
@@ -72,7 +77,13 @@ export class Stage {
     this.#clock = clock;
     this.random = seededRandom(seed);
     this.servers = servers;
-    this.fleet = new Fleet({ url: servers.url, prefix: PREFIX, pool: POOL, lease: options.lease });
+    this.fleet = new Fleet({
+      url: servers.url,
+      prefix: PREFIX,
+      pool: POOL,
+      lease: options.lease,
+      shards: options.shards,
+    });
     this.history = new History(this.fleet.folder);
     this.#journal = new Journal(join(this.fleet.folder, 'test.jsonl'), 'test');
     this.note(`seed ${seed}`);
@@ -108,6 +119,17 @@ export class Stage {
 
   relayOf(worker: FleetProcess): TcpProxy {
     return this.#relays.get(worker) as TcpProxy;
+  }
+
+  /** Slots of the shards, in a cluster. */
+  get slots(): Promise<number[]> {
+    const { cluster } = this.servers;
+    const configs = Array.from({ length: this.options.shards }, (_, shard) => this.link.keys.pool(POOL, shard).config);
+    return Promise.all(configs.map(config => (cluster as ClusterServers).slotOf(config)));
+  }
+
+  shardOf(key: string): number {
+    return shardIndex(jobKeyForm(key).hash, this.options.shards);
   }
 
   /** Writes down what is done to the fleet, beside what the fleet says. */
@@ -186,7 +208,10 @@ export class Stage {
     const running = async () => {
       const keys = [...this.history.read().accepted];
       const states = await Promise.all(
-        keys.map(key => this.link.commands.call('HGET', this.link.keys.pool(POOL, 0).job(key), 'state')),
+        keys.map(key => {
+          const { job } = this.link.keys.pool(POOL, this.shardOf(key));
+          return this.link.commands.call('HGET', job(key), 'state');
+        }),
       );
       return states.filter(state => String(state) === 'running').length === count;
     };

@@ -24,6 +24,7 @@ export interface WorkerProcessOptions {
   name: string;
   history: string;
   lease: LeaseOption;
+  shards?: number;
   tickMs: number;
   settleMs: number;
   /** What its wall clock is ahead of the others'. */
@@ -109,6 +110,7 @@ const clock = { ...systemClock, wallMs: () => Date.now() + (options.wallAheadMs 
 const link = await RedisLink.connect({ url: options.url, prefix: options.prefix, commandTimeoutMs: 2000, clock });
 const node = await PoolNode.join(link, options.pool, {
   lease: options.lease,
+  ...(options.shards ? { shards: options.shards } : {}),
   reconcileMs: 500,
   settleMs: options.settleMs,
 });

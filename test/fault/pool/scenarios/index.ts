@@ -6,6 +6,7 @@ import { networkScenarios } from './network.ts';
 import { noteScenarios } from './notes.ts';
 import { redisScenarios } from './redis.ts';
 import { serverScenarios } from './servers.ts';
+import { shardScenarios } from './shards.ts';
 import { workerScenarios } from './workers.ts';
 
 export const scenarios: Scenario[] = [
@@ -13,6 +14,7 @@ export const scenarios: Scenario[] = [
   ...networkScenarios,
   ...redisScenarios,
   ...serverScenarios,
+  ...shardScenarios,
   ...clockScenarios,
   ...noteScenarios,
   ...dispatcherScenarios,

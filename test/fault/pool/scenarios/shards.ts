@@ -1,0 +1,129 @@
+/** What befalls some shards of a pool on a cluster, and must not be felt in the others. */
+import type { RedisServer } from '../../../support/redis.ts';
+import type { ClusterServers } from '../../../support/topology/cluster.ts';
+import { tell } from '../../../support/topology/commands.ts';
+import { judge } from '../checker.ts';
+import { type JournalEvent, nowMs } from '../journal.ts';
+import { CALM, type Scenario } from '../scenario.ts';
+import type { Stage, StageOptions } from '../stage.ts';
+
+const STAGE: Partial<StageOptions> = {
+  servers: 'cluster',
+  shards: 6,
+  workers: 4,
+  jobs: 150,
+  jobsPerSecond: 30,
+  durableReplicas: 1,
+  lease: CALM,
+};
+
+/** The master of each shard; a pool that has them all in one place would prove nothing. */
+async function mastersOf(cluster: ClusterServers, slots: readonly number[]): Promise<RedisServer[]> {
+  const masters = await Promise.all(slots.map(slot => cluster.masterOf(slot)));
+  if (new Set(masters).size < 2) throw new Error('all shards are on one master');
+  return masters;
+}
+
+/** What a history says about some keys. */
+function about(events: readonly JournalEvent[], chosen: (key: string) => boolean): JournalEvent[] {
+  return events.flatMap(event => {
+    const jobs = event.jobs?.filter(([key]) => chosen(key)) ?? [];
+    return jobs.length > 0 ? [{ ...event, jobs }] : [];
+  });
+}
+
+/** The longest that a dispatch took in all, of those sent since. */
+function slowestDispatchMs(events: readonly JournalEvent[], fromMs: number): number {
+  const sentMs = new Map<string, number>();
+  let slowestMs = 0;
+  for (const { what, atMs, jobs } of events) {
+    const key = jobs?.[0]?.[0] ?? '';
+    if (what === 'sent' && atMs >= fromMs) sentMs.set(key, atMs);
+    if (what === 'accepted') slowestMs = Math.max(slowestMs, atMs - (sentMs.get(key) ?? atMs));
+  }
+  return slowestMs;
+}
+
+/** Under load before it, while everything comes back, and after that. */
+async function under(stage: Stage, fault: string, act: () => Promise<unknown>): Promise<{ backMs: number }> {
+  await stage.last(stage.between(300, 1000));
+  stage.note(fault);
+  await act();
+  stage.note('it is over');
+  const overMs = nowMs();
+  await stage.untilAlive(overMs);
+  const backMs = nowMs() - overMs;
+  await stage.last(stage.between(500, 1500));
+  return { backMs };
+}
+
+/** Without full coverage, the other masters go on serving until the replica has taken over. */
+function masterDies(
+  coverage: 'yes' | 'no',
+  more: Pick<Scenario, 'bounds'> & { short?: Partial<StageOptions> },
+): Scenario {
+  const fault = `SIGKILL of the master of some of 6 shards under load, cluster-require-full-coverage ${coverage}`;
+  return {
+    name:
+      coverage === 'no'
+        ? 'shards on other masters of a cluster feel nothing when one dies'
+        : 'jobs on other masters go on when one dies and the cluster serves nobody meanwhile',
+    fault,
+    stage: STAGE,
+    async inject(stage) {
+      const cluster = stage.servers.cluster as ClusterServers;
+      for (const node of cluster.nodes) await tell(node, 'CONFIG', 'SET', 'cluster-require-full-coverage', coverage);
+      const slots = await stage.slots;
+      const masters = await mastersOf(cluster, slots);
+      const struck = Math.floor(stage.random() * slots.length);
+      const elsewhere = (key: string) => masters[stage.shardOf(key)] !== masters[struck];
+      const fromMs = nowMs();
+      const figures = await under(stage, `${fault}: shard ${struck}`, async () => {
+        await cluster.killMaster(slots[struck] as number);
+        // The new master has no replica.
+        stage.settleForNoReplica();
+      });
+      const toMs = nowMs();
+      const others = about(stage.history.read().events, elsewhere);
+      const { gap, restarts } = judge(others, { fromMs, restMs: toMs, toMs });
+      return {
+        ...figures,
+        othersGapMs: gap.ms,
+        othersRestarts: restarts.size,
+        othersDispatchMs: slowestDispatchMs(others, fromMs),
+      };
+    },
+    ...more,
+  };
+}
+
+export const shardScenarios: Scenario[] = [
+  masterDies('no', {
+    short: { jobs: 100, jobsPerSecond: 20 },
+    bounds: ({ lease }) => ({
+      backMs: lease.leaseMs + 2000,
+      othersGapMs: 1000,
+      othersRestarts: 0,
+      othersDispatchMs: 1000,
+    }),
+  }),
+  masterDies('yes', {
+    bounds: ({ lease }) => ({ backMs: lease.leaseMs + 2000, othersGapMs: 1000, othersRestarts: 0 }),
+  }),
+  {
+    name: 'nothing stops while the slot of one shard moves key by key',
+    fault: 'slot of one of 6 shards moved key by key, with its keys in two places for a second, under load',
+    stage: STAGE,
+    short: { jobs: 100, jobsPerSecond: 20 },
+    async inject(stage) {
+      const cluster = stage.servers.cluster as ClusterServers;
+      const slots = await stage.slots;
+      await mastersOf(cluster, slots);
+      const moved = Math.floor(stage.random() * slots.length);
+      return under(stage, `the slot of shard ${moved} moves`, () =>
+        cluster.moveSlot(slots[moved] as number, { pauseMs: 1000 }),
+      );
+    },
+    bounds: () => ({ backMs: 1000, gapMs: 1000, fences: 0 }),
+  },
+];
