@@ -182,7 +182,7 @@ function readMembers(members: Buffer[], infos: HashReply, nowUs: number): Member
       id,
       state: leaseLeftMs <= 0 ? 'STALE' : live,
       leaseLeftMs,
-      incarnation: Number(fields.get(`incarnation:${id}`) ?? 0),
+      incarnation: Number.parseInt(fields.get(`incarnation:${id}`) ?? '0', 10),
       info: parseInfo(fields.get(`info:${id}`)),
       health: healthOf(fields.get(`health:${id}`)),
     });

@@ -11,7 +11,7 @@ export interface DepartureOptions {
   clock: Clock;
   worker: string;
   group: string;
-  incarnation: () => number;
+  incarnation: () => string;
   table: JobTable;
   maxMoves: number;
   drainTimeoutMs: number;

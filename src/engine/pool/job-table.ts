@@ -62,7 +62,7 @@ export class JobTable {
       onHandlerError: (run, error) => events.emit('handlerError', { key: run.key, error }),
     };
     const stableMs = () => shard.terms.leaseMs;
-    this.#recovery = new Recovery({ shard, clock: options.persist.clock, worker, group, stableMs });
+    this.#recovery = new Recovery({ shard, clock: options.persist.clock, worker, stableMs });
     this.#reports = new Reports({
       ...options.persist,
       shard,
@@ -156,7 +156,7 @@ export class JobTable {
   /**
    * Redis may have lost something: says what is held here, and what ended of late. False when the lease is over in Redis.
    */
-  reassert(incarnation: number): Promise<boolean> {
+  reassert(incarnation: string): Promise<boolean> {
     const held = [...this.#runs.values()].filter(({ stopReason }) => stopReason !== 'fenced' && stopReason !== 'lost');
     return this.#recovery.assert(incarnation, held, run => this.stop(run.key, 'lost', run.token));
   }
@@ -226,6 +226,7 @@ export class JobTable {
     const reply = await persistSurely(this.#options.persist, () =>
       shard.fail(worker, jobKeyBytes(key), token, describeError(error), random(), false),
     );
+    if (reply?.status === 'RETRY') this.#recovery.gaveUp(run, reply.attempt);
     if (reply) events.emit('failed', { key, token, error, dead: reply.status === 'DEAD' });
   }
 
@@ -237,6 +238,7 @@ export class JobTable {
       return shard.release(worker, jobKeyBytes(run.key), run.token, target, reason);
     });
     if (reply?.status !== 'ASSIGNED' && reply?.status !== 'PENDING') return;
+    this.#recovery.gaveUp(run, run.assignment.attempt - 1);
     const to = reply.status === 'ASSIGNED' ? (target?.worker ?? null) : null;
     events.emit('moved', { key: run.key, token: run.token, to });
   }

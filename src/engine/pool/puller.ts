@@ -7,7 +7,7 @@ import type { Shard } from './shard.ts';
 export interface PullerOptions {
   shard: Shard;
   membership: Membership;
-  worker: () => { id: string; incarnation: number; group: string; capacity: number };
+  worker: () => { id: string; incarnation: string; group: string; capacity: number };
   /** How many more jobs the worker takes now. */
   room: () => number;
   begin: (assignment: Assignment) => void;

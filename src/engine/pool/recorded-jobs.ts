@@ -15,7 +15,7 @@ import type { Shard } from './shard.ts';
 export interface RecordedJobsOptions {
   shard: Shard;
   worker: string;
-  incarnation: () => number;
+  incarnation: () => string;
   table: JobTable;
   /** Something may be missing: compare with Redis now. */
   onDoubt: () => void;

@@ -9,9 +9,16 @@ import type { Argument } from '../redis/script.ts';
 import { jobKeyBytes } from './job-key.ts';
 import type { Assignment, JobRun } from './job-run.ts';
 import type { SettleOutcome, Shard } from './shard.ts';
+import { formatDigest, parseTerms } from './terms.ts';
 
 const REMEMBERED_MS = 60_000;
 const REMEMBERED_COUNT = 10_000;
+/**
+ * What was given up is remembered for less than the outcome of a job is (`lua/_end.lua`), so that one that has ended since,
+ * elsewhere, is known to have.
+ */
+const GIVEN_UP_MS = 10_000;
+const GIVEN_UP_BYTES = 32 * 1_048_576;
 const ITEMS_AT_ONCE = 100;
 /** Bounds what one script is sent. */
 const BYTES_AT_ONCE = 1_048_576;
@@ -22,12 +29,24 @@ interface Ended {
   readonly dispatch: string;
   readonly token: number;
   readonly outcome: SettleOutcome;
+  readonly digest: string;
+  readonly atMs: number;
+}
+
+/** A job that went back to the queue or to another worker, who may never have heard of it. */
+interface GivenUp {
+  readonly assignment: Assignment;
+  readonly group: string;
+  /** Attempts behind it. */
+  readonly attempts: number;
   readonly atMs: number;
 }
 
 interface Claim {
   readonly assignment: Assignment;
   readonly state: 'assigned' | 'running' | 'pending';
+  readonly attempts: number;
+  readonly group: string;
   readonly run: JobRun | undefined;
 }
 
@@ -35,7 +54,6 @@ export interface RecoveryOptions {
   shard: Shard;
   clock: Clock;
   worker: string;
-  group: string;
   /** After so long a service has its failed attempts behind it. */
   stableMs: () => number;
 }
@@ -44,8 +62,11 @@ export class Recovery {
   readonly #options: RecoveryOptions;
   /** Jobs ended in the last minute, by token, oldest first. */
   readonly #ended = new Map<number, Ended>();
+  /** Jobs given up in the last seconds, by key, oldest first. */
+  readonly #givenUp = new Map<string, GivenUp>();
+  #givenUpBytes = 0;
   /** Jobs stopped because the lease was over, until Redis is known to have them. */
-  readonly #stopped = new Map<string, Assignment>();
+  readonly #stopped = new Map<string, GivenUp>();
 
   constructor(options: RecoveryOptions) {
     this.#options = options;
@@ -53,7 +74,8 @@ export class Recovery {
 
   ended({ key, token, assignment }: JobRun, outcome: SettleOutcome): void {
     const atMs = this.#options.clock.monotonicMs();
-    this.#ended.set(token, { key, dispatch: assignment.dispatch, token, outcome, atMs });
+    const digest = formatDigest(parseTerms(assignment.terms).digest);
+    this.#ended.set(token, { key, dispatch: assignment.dispatch, token, outcome, digest, atMs });
     for (const old of this.#ended.values()) {
       if (this.#ended.size <= REMEMBERED_COUNT && atMs - old.atMs <= REMEMBERED_MS) return;
       this.#ended.delete(old.token);
@@ -61,7 +83,20 @@ export class Recovery {
   }
 
   fenced(run: JobRun): void {
-    this.#stopped.set(run.key, run.assignment);
+    this.#stopped.set(run.key, this.#givenUpBy(run, run.assignment.attempt - 1));
+  }
+
+  /** Released, or failed with attempts left; `attempts` are behind it. */
+  gaveUp(run: JobRun, attempts: number): void {
+    this.#forget(run.key);
+    const given = this.#givenUpBy(run, attempts);
+    this.#givenUp.set(run.key, given);
+    this.#givenUpBytes += byteLength(given.assignment.payload);
+    for (const [key, old] of this.#givenUp) {
+      const kept = given.atMs - old.atMs <= GIVEN_UP_MS && this.#givenUpBytes <= GIVEN_UP_BYTES;
+      if (kept && this.#givenUp.size <= REMEMBERED_COUNT) return;
+      this.#forget(key);
+    }
   }
 
   /** Redis is the one it was: what was stopped is recorded there. */
@@ -70,14 +105,17 @@ export class Recovery {
   }
 
   /** Asserts `held` and what was stopped, ends again what had ended. False when the lease is over in Redis. */
-  async assert(incarnation: number, held: Iterable<JobRun>, onStale: (run: JobRun) => void): Promise<boolean> {
+  async assert(incarnation: string, held: Iterable<JobRun>, onStale: (run: JobRun) => void): Promise<boolean> {
     const { shard, worker } = this.#options;
     const claims: Claim[] = [];
+    const waiting = new Map([...this.#recentlyGivenUp(), ...this.#stopped]);
     for (const run of held) {
-      claims.push({ assignment: run.assignment, state: run.starting ? 'assigned' : 'running', run });
-      this.#stopped.delete(run.key);
+      const { assignment, group } = run;
+      const state = run.starting ? 'assigned' : 'running';
+      claims.push({ assignment, state, attempts: assignment.attempt, group, run });
+      waiting.delete(run.key);
     }
-    for (const assignment of this.#stopped.values()) claims.push({ assignment, state: 'pending', run: undefined });
+    for (const given of waiting.values()) claims.push({ ...given, state: 'pending', run: undefined });
     for (const batch of batches(claims, ({ assignment }) => byteLength(assignment.payload))) {
       const items = batch.flatMap(claim => this.#item(claim));
       const reply = await shard.reassert(worker, incarnation, items);
@@ -88,12 +126,12 @@ export class Recovery {
     }
     for (const batch of batches([...this.#ended.values()], () => 0)) {
       await shard.resettle(
-        batch.flatMap(({ key, dispatch, token, outcome }): Argument[] => [
+        batch.flatMap(({ key, dispatch, token, outcome, digest }): Argument[] => [
           jobKeyBytes(key),
           dispatch,
           token,
           outcome,
-          '',
+          digest,
         ]),
       );
     }
@@ -101,14 +139,26 @@ export class Recovery {
     return true;
   }
 
-  #item({ assignment, state, run }: Claim): Argument[] {
-    const { group, stableMs } = this.#options;
+  #item({ assignment, state, attempts, group, run }: Claim): Argument[] {
     const { key, token, dispatch, terms, payload } = assignment;
-    // An attempt that did not come to its end does not count.
-    const attempt = state === 'pending' ? Math.max(0, assignment.attempt - 1) : assignment.attempt;
-    const stable = run && !run.isTask ? stableMs() : '';
-    const belongsTo = run?.group ?? assignment.group ?? group;
-    return [jobKeyBytes(key), token, state, attempt, stable, belongsTo, dispatch, terms, payload];
+    const stable = run && !run.isTask ? this.#options.stableMs() : '';
+    return [jobKeyBytes(key), token, state, Math.max(0, attempts), stable, group, dispatch, terms, payload];
+  }
+
+  #givenUpBy({ assignment, group }: JobRun, attempts: number): GivenUp {
+    return { assignment, group, attempts, atMs: this.#options.clock.monotonicMs() };
+  }
+
+  #recentlyGivenUp(): [string, GivenUp][] {
+    const sinceMs = this.#options.clock.monotonicMs() - GIVEN_UP_MS;
+    return [...this.#givenUp].filter(([, { atMs }]) => atMs >= sinceMs);
+  }
+
+  #forget(key: string): void {
+    const old = this.#givenUp.get(key);
+    if (!old) return;
+    this.#givenUp.delete(key);
+    this.#givenUpBytes -= byteLength(old.assignment.payload);
   }
 }
 

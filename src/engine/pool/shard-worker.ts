@@ -127,7 +127,7 @@ export class ShardWorker {
     this.#recorded = new RecordedJobs({
       shard,
       worker: id,
-      incarnation: () => this.#incarnation,
+      incarnation: () => this.#self(),
       table: this.#table,
       onDoubt: () => this.#reconcile.poke(),
       onDrain: () => this.#drainInBackground(),
@@ -150,7 +150,7 @@ export class ShardWorker {
     this.#puller = new Puller({
       shard,
       membership,
-      worker: () => ({ id, incarnation: this.#incarnation, group: info.group, capacity: info.capacity }),
+      worker: () => ({ id, incarnation: this.#self(), group: info.group, capacity: info.capacity }),
       room: () => (this.#state === 'member' ? info.capacity - this.#table.size : 0),
       begin: assignment => this.#table.begin(assignment),
       onStale: epoch => {
@@ -236,11 +236,16 @@ export class ShardWorker {
     this.#reconcile.poke();
   }
 
+  /** What Redis knows the incarnation by. With the node: another process under the same name counts its own from 1. */
+  #self(incarnation = this.#incarnation): string {
+    return `${incarnation} ${this.#setup.info.node}`;
+  }
+
   /** Under the incarnation given: the next one after a fence, the present one after Redis lost something. */
   async #register(incarnation: number): Promise<void> {
     const { shard, id, info, membership } = this.#setup;
     const sentMs = this.#lease.nowMs();
-    const reply = await shard.register(id, info.node, incarnation, JSON.stringify(info));
+    const reply = await shard.register(id, info.node, this.#self(incarnation), JSON.stringify(info));
     if (reply.status === 'TAKEN') {
       // After a loss another process may have taken the name first: what is recorded to it is not for this one.
       this.#lease.lose('another process has its name');
@@ -268,7 +273,7 @@ export class ShardWorker {
     const lagMs = lag.p99Ms;
     const lagging = lagMs > lagLimitMs(shard.terms);
     const news = this.#health.news({ zombieCount: this.#zombies.count, lagMs, lagging });
-    const reply = await shard.renew(leaseConnection, id, this.#incarnation, news);
+    const reply = await shard.renew(leaseConnection, id, this.#self(), news);
     if (reply.status === 'RENEWED') this.#health.told(news);
     if (reply.status === 'UNKNOWN') {
       this.#reconcile.poke();
@@ -312,7 +317,7 @@ export class ShardWorker {
     await this.#register(this.#incarnation);
     if (!this.#lease.check()) return;
     if (this.#state === 'leaving') await shard.drain(id);
-    if (await this.#table.reassert(this.#incarnation)) this.#assertedCount = lossCount;
+    if (await this.#table.reassert(this.#self())) this.#assertedCount = lossCount;
     else this.#lease.lose('Redis says so');
     this.#reconcile.poke();
   }
@@ -391,7 +396,7 @@ export class ShardWorker {
       clock,
       worker: id,
       group: info.group,
-      incarnation: () => this.#incarnation,
+      incarnation: () => this.#self(),
       table: this.#table,
       maxMoves: settings.maxMoves,
       drainTimeoutMs: settings.drainTimeoutMs,

@@ -196,13 +196,13 @@ export class Shard {
     return this.#run(script, keys, args);
   }
 
-  register(worker: string, node: string, incarnation: number, info: string) {
+  register(worker: string, node: string, incarnation: Argument, info: string) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
     return this.#run(scripts.registerScript, keys, { worker, node, incarnation, info, events: this.#keys.events });
   }
 
   /** On the connection given, so that it waits behind nothing. */
-  renew(connection: Connection, worker: string, incarnation: number, health = '') {
+  renew(connection: Connection, worker: string, incarnation: Argument, health = '') {
     const { events } = this.#keys;
     return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation, health, events }, connection);
   }
@@ -212,7 +212,7 @@ export class Shard {
     return this.#run(scripts.drainScript, this.#fixed, { worker, events, mailbox_prefix: mailboxPrefix });
   }
 
-  leave(worker: string, incarnation: number) {
+  leave(worker: string, incarnation: Argument) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
     return this.#run(scripts.leaveScript, keys, { worker, incarnation, events: this.#keys.events });
   }
@@ -244,7 +244,7 @@ export class Shard {
   }
 
   assign(
-    worker: { id: string; incarnation: number; group: string; capacity: number },
+    worker: { id: string; incarnation: Argument; group: string; capacity: number },
     epoch: number,
     keys: readonly KeyBytes[],
   ) {
@@ -262,7 +262,7 @@ export class Shard {
   }
 
   /** `pairs`: key and token it runs under here, empty when it does not run. */
-  claim(worker: string, incarnation: number, pairs: readonly Argument[]) {
+  claim(worker: string, incarnation: Argument, pairs: readonly Argument[]) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
     return this.#run(scripts.claimScript, keys, {
       worker,
@@ -392,12 +392,12 @@ export class Shard {
   }
 
   /** `items`: key, token, state, attempt, stable ms, group, dispatch, terms, payload. */
-  reassert(worker: string, incarnation: number, items: readonly Argument[]) {
+  reassert(worker: string, incarnation: Argument, items: readonly Argument[]) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
     return this.#run(scripts.reassertScript, keys, { worker, incarnation, events: this.#keys.events, items });
   }
 
-  /** `items`: key, dispatch, token, outcome, result. */
+  /** `items`: key, dispatch, token, outcome, digest. */
   resettle(items: readonly Argument[]) {
     return this.#run(scripts.resettleScript, this.#fixed, { replies_prefix: this.#keys.repliesPrefix, items });
   }

@@ -59,7 +59,7 @@ export class KeySpace {
       config: `${base}:cfg`,
       /** zset worker -> lease deadline on the logical clock */
       members: `${base}:members`,
-      /** hash: per worker `node:`, `incarnation:`, `info:`, `since:`, `mail:`, `draining:`, `health:` and its name */
+      /** hash: what is kept of each worker: `node:`, `incarnation:`, `info:`, `mail:` and others, each followed by its name */
       memberInfo: `${base}:member-info`,
       /** hash: one job; the key's bytes follow the prefix */
       job: (key: KeyBytes) => endingIn(`${base}:job:`, key),

@@ -202,6 +202,26 @@ describe('the scripts of a shard', () => {
     expect(await link.commands.call('ZCARD', link.keys.pool(fixture.pool).dead)).toBe(1);
   });
 
+  it('count no attempt that a lost lease cut short, as long as the process lives', async () => {
+    const { link, shard } = await setUp();
+    await joinWorker(shard, 'a', 1, 'one process');
+    const token = await dispatchTo(shard, 'a', 'k');
+    await shard.started('a', ['k', token, '']);
+    for (let incarnation = 2; incarnation < 8; incarnation++) {
+      await passTime(link, fixture.pool, LONG_LEASE.leaseMs + 1);
+      await joinWorker(shard, 'a', incarnation, 'one process');
+      const reply = await shard.claim('a', incarnation, ['k', '']);
+      if (reply.status !== 'CLAIMED') throw new Error(reply.status);
+      const [row] = reply.jobs as [Buffer, Buffer, Buffer, number][];
+      expect(row?.[3]).toBe(1);
+      await shard.started('a', ['k', Number(String(row?.[2])), '']);
+    }
+    await passTime(link, fixture.pool, LONG_LEASE.leaseMs + LONG_LEASE.graceMs + 1);
+    await joinWorker(shard, 'a', 1, 'another process');
+    const reply = await shard.claim('a', 1, ['k', '']);
+    expect(reply.status === 'CLAIMED' && (reply.jobs as unknown[][])[0]?.[3]).toBe(2);
+  });
+
   it('give a new incarnation its jobs under new tokens, and end those that were to stop', async () => {
     const { shard } = await setUp();
     await joinWorker(shard, 'a');
@@ -216,7 +236,7 @@ describe('the scripts of a shard', () => {
     const rows = reply.jobs as unknown[][];
     expect(rows.map(([state, key]) => `${state} ${key}`)).toEqual(['claimed kept', 'gone stopped', 'gone never']);
     expect(Number(String(rows[0]?.[2]))).toBeGreaterThan(kept);
-    expect(rows[0]?.[3]).toBe(2);
+    expect(rows[0]?.[3]).toBe(1);
     expect(texts((await shard.settle('a', ['kept', kept, 'completed', ''])).states)).toEqual(['gone']);
   });
 

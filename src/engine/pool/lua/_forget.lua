@@ -5,7 +5,7 @@ local function forget_description(worker)
   shard.token = math.max(shard.token, tonumber(mail or 0) or 0)
   return redis.call('HDEL', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'info:' .. worker,
     'since:' .. worker, 'mail:' .. worker, 'draining:' .. worker, 'renewed:' .. worker, 'health:' .. worker,
-    'proven:' .. worker)
+    'proven:' .. worker, 'fenced:' .. worker)
 end
 
 local function forget(worker)

@@ -2,7 +2,8 @@
 -- What a worker does with jobs recorded to it that it does not run: after it missed a hint, or as a new incarnation. Each
 -- is given with a new token, so that whatever an earlier incarnation still sends about it is refused. `pairs` are key and
 -- the token the caller runs it under, or an empty one. A job asked to stop ends here, for nobody runs it. An attempt that
--- an earlier incarnation began counts: a payload that crashes its worker ends dead.
+-- another process began counts: a payload that crashes its worker ends dead. One that this process had to stop because its
+-- lease was over does not: that was not the job's fault.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger server identity terms job end bury
 -- KEYS config members member_info own dead ledger job_prefix dead_job_prefix notes_prefix record_prefix
@@ -16,7 +17,7 @@ local refusal = enter() or check_identity()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
 local about = read('hash', 'HMGET', member_info, 'incarnation:' .. worker, 'since:' .. worker, 'mail:' .. worker,
-  'renewed:' .. worker)
+  'renewed:' .. worker, 'fenced:' .. worker)
 read('set', 'SCARD', own)
 read('zset', 'ZCARD', dead)
 if wrong then return wrong end
@@ -41,7 +42,7 @@ for i = 1, #pairs, 2 do
     log('stopped', key, worker, job.token, 'was not running')
     jobs[#jobs + 1] = {'gone', key}
   else
-    local begun = job.state == 'running' or tonumber(job.token) <= tonumber(about[2])
+    local begun = not about[5] and (job.state == 'running' or tonumber(job.token) <= tonumber(about[2]))
     local attempt = begun and (job.stable and 1 or job.attempt + 1) or job.attempt
     if job.attempts > 0 and attempt > job.attempts then
       redis.call('SREM', own, key)

@@ -1,11 +1,12 @@
 -- reassert
 -- After Redis lost something: a worker says which jobs it holds, and the highest token wins. A record that is missing, or
 -- older than the caller's, is written again as the caller has it. `items` are key, token, state, attempt, stable_ms, group,
--- dispatch, terms and payload; the state is running, assigned, or pending for a job that the worker had to stop, which then waits.
+-- dispatch, terms and payload; the state is running, assigned, or pending for a job that the worker had to stop or has given up, which
+-- then waits, unless it is known to have ended.
 -- Only in quarantine is anything restored: later somebody else may run the job. Per item the reply says `kept`, `restored`,
 -- or `stale` when the caller must stop it.
 -- INCLUDE time require_types shard ledger server identity terms requeue
--- KEYS config members member_info groups own ledger own_prefix job_prefix pending_prefix
+-- KEYS config members member_info groups own ledger own_prefix job_prefix pending_prefix record_prefix
 -- ARGV generation worker incarnation events items...
 -- REPLY ASSERTED states:list
 -- REPLY EXPIRED
@@ -51,8 +52,8 @@ for i = 1, #items, 9 do
     states[#states + 1] = 'kept'
   elseif theirs > tonumber(token) or shard.quarantine == 0 then
     states[#states + 1] = 'stale'
-  elseif present[1] and state == 'pending' then
-    -- It is waiting, or its last known owner claims it: not lost.
+  elseif state == 'pending' and (present[1] or redis.pcall('HEXISTS', record_prefix .. dispatch, 'outcome') == 1) then
+    -- It is waiting, or its last known owner claims it, or it has ended: not lost.
     states[#states + 1] = 'kept'
   else
     remove_from_index(key, present)

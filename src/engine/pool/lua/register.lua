@@ -36,6 +36,11 @@ if not again then
   -- `renewed` is when the earlier one was last known to live.
   redis.call('HSET', member_info, 'since:' .. worker, whole(shard.token), 'renewed:' .. worker,
     whole(lease and tonumber(lease) - lease_us or 0))
+  if lease and stand[1] == node then
+    redis.call('HSET', member_info, 'fenced:' .. worker, 1)
+  else
+    redis.call('HDEL', member_info, 'fenced:' .. worker)
+  end
   redis.call('HDEL', member_info, 'draining:' .. worker, 'proven:' .. worker, 'health:' .. worker)
 end
 next_epoch()

@@ -1,6 +1,6 @@
 -- resettle
 -- After Redis lost something: ends again what a worker had ended in the last moments, so that an older copy of the shard
--- does not bring it back. `items` are key, dispatch, token, outcome and result. A record of another dispatch, or under a
+-- does not bring it back, nor somebody who gave it up before. `items` are key, dispatch, token, outcome and digest. A record of another dispatch, or under a
 -- later token, is somebody else's.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger terms job end
@@ -12,7 +12,7 @@ local refusal = enter('ended')
 if refusal then return refusal end
 local count = 0
 for i = 1, #items, 5 do
-  local key, dispatch, token, outcome, result = unpack(items, i, i + 4)
+  local key, dispatch, token, outcome, digest = unpack(items, i, i + 4)
   local job = job_of(key, shard.now)
   if job and job.state == 'pending' then read('zset', 'ZCARD', pending_prefix .. job.group) end
   if job and job.worker ~= '' then read('set', 'SCARD', own_prefix .. job.worker) end
@@ -25,9 +25,11 @@ for i = 1, #items, 5 do
     else
       redis.call('SREM', own_prefix .. job.worker, key)
     end
-    end_job(key, job, outcome, result)
+    end_job(key, job, outcome, '')
     log(outcome, key, job.worker, token, 'again, after Redis lost it')
     count = count + 1
+  elseif not job and shard.quarantine > 0 and redis.pcall('HEXISTS', record_prefix .. dispatch, 'outcome') == 0 then
+    note_outcome(key, dispatch, digest, outcome, '', token)
   end
 end
 save('ended', shard.more[1] + count)
