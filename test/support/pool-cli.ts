@@ -10,10 +10,11 @@ export interface StartedWorker {
   id: string;
 }
 
-export function poolCli(redis: RedisFixture) {
+/** `url`: where the Redis is, unless it is the fixture's. */
+export function poolCli(redis: RedisFixture, url: () => string = () => redis.server.url) {
   const options = (more: CliOptions = {}): CliOptions => ({
     ...more,
-    env: { PONOS_REDIS_URL: redis.server.url, PONOS_PREFIX: redis.prefix, ...more.env },
+    env: { PONOS_REDIS_URL: url(), PONOS_PREFIX: redis.prefix, ...more.env },
   });
   const start = (args: string[], more: CliOptions = {}): RunningCli => {
     const running = startPonos(args, options(more));

@@ -1,9 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { drainWorker } from '../../../src/engine/admin/pools.ts';
 import { listJobs } from '../../../src/engine/inspect/jobs.ts';
 import { listLedger } from '../../../src/engine/inspect/ledger.ts';
 import { locateJob } from '../../../src/engine/inspect/place.ts';
 import { listWorkers, showPool } from '../../../src/engine/inspect/pools.ts';
+import { planRebalance } from '../../../src/engine/inspect/rebalance-plan.ts';
+import { PoolClient } from '../../../src/engine/pool/client.ts';
+import { shardIndex } from '../../../src/engine/pool/hash.ts';
+import { jobKeyForm } from '../../../src/engine/pool/job-key.ts';
 import { Shard } from '../../../src/engine/pool/shard.ts';
 import { TEST_LEASE, usePool } from '../../support/pool.ts';
 import { Recorder } from '../../support/recorder.ts';
@@ -68,6 +72,32 @@ describe('a pool of several shards', () => {
     fixture.partition(b?.node);
     await until(() => recorder.runningOn('c').length === KEYS.length, 'all jobs to be on the last one');
     expect(recorder.overlaps).toEqual([]);
+  });
+
+  it('plans the moves of each shard by the capacity there', async () => {
+    const recorder = new Recorder();
+    // They look on until the test has seen the plan.
+    const patient = { lease: TEST_LEASE, shards: SHARDS, settleMs: 600_000 };
+    const a = await fixture.node(patient);
+    await a.addWorker({ handler: recorder.service('a'), id: 'a' });
+    await Promise.all(KEYS.map(key => a.dispatch(key, '', { wait: 'started' })));
+    const b = await fixture.node(patient);
+    await b.addWorker({ handler: recorder.service('b'), id: 'b', capacity: 3 });
+    const { moves } = await planRebalance(await fixture.look(), fixture.pool);
+    const perShard = Map.groupBy(moves, ({ key }) => shardIndex(jobKeyForm(key).hash, SHARDS));
+    expect([...perShard.values()].map(({ length }) => length)).toEqual([3, 3, 3]);
+    for (const { key } of moves) expect(await a.where(key)).toMatchObject({ worker: 'a', preferred: 'b' });
+  });
+
+  it('sends what one tick dispatches as one script to each shard', async () => {
+    const link = await fixture.connect();
+    const client = await PoolClient.open(link, fixture.pool, { create: true, shards: SHARDS });
+    fixture.defer(() => client.close());
+    const sent = vi.spyOn(link.commands, 'run');
+    await Promise.all(KEYS.slice(0, 40).map(key => client.dispatch(key)));
+    const names = sent.mock.calls.map(([script]) => script.name);
+    expect(names.filter(name => name === 'pool.dispatch')).toHaveLength(SHARDS);
+    sent.mockRestore();
   });
 
   it('keeps every running job when Redis loses everything', async () => {
