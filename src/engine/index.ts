@@ -19,6 +19,7 @@ export {
 } from './admin/schedules.ts';
 export { openPool, shutDownPool } from './admin/shutdown.ts';
 export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
+export { type PoolUpgrade, type UpgradeOptions, upgradePool } from './admin/upgrade.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
 export type { Bytes } from './core/bytes.ts';
 export { type Clock, sleep, systemClock, type Timer } from './core/clock.ts';

@@ -99,6 +99,19 @@ describe('operating a pool', () => {
     expect(await run(['pool', 'open'])).toMatchObject({ code: 0, stderr: 'pool "default" takes jobs\n' });
     expect(await run(['job', 'dispatch', 'other', '--wait', 'started'])).toMatchObject({ code: 0 });
   });
+
+  it('says which version of the protocol a pool speaks, and ends with 4 where it is a later one', async () => {
+    await worker([file('service.js', SERVICE_HANDLER)]);
+    const done = await run(['pool', 'upgrade']);
+    expect(done).toMatchObject({ code: 0, stdout: '', stderr: expect.stringMatching(/speaks version \d+ .* already/) });
+    const planned = await run(['pool', 'upgrade', '--dry-run']);
+    expect(planned).toMatchObject({ code: 0, stdout: expect.stringContaining('nothing: pool "default"') });
+    expect(await run(['pool', 'upgrade', 'nowhere'])).toMatchObject({ code: 3 });
+    const link = await redis.connect();
+    await link.commands.call('HSET', link.keys.pool('later').config, 'generation', 'g', 'shards', 1, 'protocol', 99);
+    const refused = await run(['pool', 'upgrade', 'later']);
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('Use a newer release') });
+  });
 });
 
 /** A task that ends when its process gets SIGUSR2, whatever it is told. */

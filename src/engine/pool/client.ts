@@ -120,13 +120,19 @@ export class PoolClient {
 
   /**
    * @throws NotFoundError unless the pool exists or is to be made; UnsafeServerError UNSAFE_EVICTION_POLICY;
-   * ConflictError LEASE_MISMATCH; OptionError, ArgumentError, RedisUnavailableError, RedisDeniedError.
+   * ConflictError LEASE_MISMATCH, PROTOCOL_MISMATCH; OptionError, ArgumentError, RedisUnavailableError, RedisDeniedError.
    */
   static async open(link: RedisLink, pool: string, options: PoolClientOptions = {}): Promise<PoolClient> {
-    const { lease, durability, ...rest } = options;
+    const { lease, durability, protocols, ...rest } = options;
     const settings = resolveOptions('PoolClient', clientOptions, rest);
     const safety = resolveDurability(durability);
-    const view = await PoolView.open(link, pool, { ...settings, lease, limit: rest.limit, shards: rest.shards });
+    const view = await PoolView.open(link, pool, {
+      ...settings,
+      lease,
+      limit: rest.limit,
+      shards: rest.shards,
+      protocols,
+    });
     return new PoolClient(view, newId(), settings.maxPayloadBytes, safety);
   }
 

@@ -5,6 +5,7 @@
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { Placement, type Seat } from './placement.ts';
+import type { ProtocolRange } from './protocol.ts';
 import type { MembersReply } from './scripts.gen.ts';
 
 /** What a worker says of itself when it registers; shown to people, and what placement needs. */
@@ -17,6 +18,8 @@ export interface WorkerInfo {
   pid: number;
   version: string;
   startedAtMs: number;
+  /** Versions of the protocol its process speaks; absent: the first. */
+  protocols?: ProtocolRange;
 }
 
 type Members = Extract<MembersReply, { status: 'MEMBERS' }>;

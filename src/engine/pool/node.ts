@@ -13,6 +13,7 @@ import { hash64 } from './hash.ts';
 import { LoopLag } from './loop-lag.ts';
 import { clientOptions, type NodeSettings, nodeOptions, type PoolNodeOptions, workerOptions } from './options.ts';
 import { PoolView } from './pool-view.ts';
+import { PROTOCOL, type ProtocolRange } from './protocol.ts';
 import { DEFAULT_GROUP } from './routes.ts';
 import { tickerOptions } from './schedules/options.ts';
 import type { TickerInput } from './schedules/record.ts';
@@ -38,7 +39,7 @@ export class PoolNode extends PoolClient {
   /** One for each shard. */
   readonly #schedulers: readonly Scheduler[];
   readonly #tickers = new Set<Ticker>();
-  readonly #about: { host: string; version: string; startedAtMs: number };
+  readonly #about: { host: string; version: string; startedAtMs: number; protocols: ProtocolRange };
   #ending = false;
 
   private constructor(view: PoolView, id: string, settings: NodeSettings, lease: Connection, options: PoolNodeOptions) {
@@ -46,8 +47,8 @@ export class PoolNode extends PoolClient {
     this.#settings = settings;
     this.#leaseConnection = lease;
     this.#lag = new LoopLag(view.link.clock, () => [...this.#workers].some(worker => worker.jobCount > 0));
-    const { host = hostname(), version = '' } = options;
-    this.#about = { host, version, startedAtMs: view.link.clock.wallMs() };
+    const { host = hostname(), version = '', protocols = PROTOCOL } = options;
+    this.#about = { host, version, startedAtMs: view.link.clock.wallMs(), protocols };
     view.events.on('pending', group => {
       for (const worker of this.#workers) if (worker.group === group) worker.poke();
     });
@@ -77,7 +78,7 @@ export class PoolNode extends PoolClient {
    * terms; OptionError, ArgumentError, RedisUnavailableError, RedisDeniedError.
    */
   static async join(link: RedisLink, pool: string, options: PoolNodeOptions = {}): Promise<PoolNode> {
-    const { lease, host: _host, version: _version, durability, ...rest } = options;
+    const { lease, host: _host, version: _version, durability, protocols, ...rest } = options;
     const settings = resolveOptions('PoolNode', nodeOptions, rest);
     resolveDurability(durability);
     const view = await PoolView.open(link, pool, {
@@ -86,6 +87,7 @@ export class PoolNode extends PoolClient {
       limit: rest.limit,
       shards: rest.shards,
       refreshMs: clientOptions.refreshMs.default,
+      protocols,
     });
     try {
       const node = new PoolNode(view, newId(), settings, await link.openLease(), options);

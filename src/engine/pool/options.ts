@@ -1,6 +1,7 @@
 import { OptionError } from '../core/errors.ts';
 import type { OptionInput, OptionTable, OptionValues } from '../core/options.ts';
 import type { DurabilityOption } from './durability.ts';
+import type { ProtocolRange } from './protocol.ts';
 
 /**
  * The times of a lease. One set for all workers of a pool, kept with it. A worker stops itself `marginMs` before the end
@@ -181,6 +182,8 @@ export interface PoolClientOptions extends OptionInput<typeof clientOptions> {
   lease?: LeaseOption | undefined;
   /** What dispatches, stops and notifications wait for unless they say otherwise; default no replica. */
   durability?: DurabilityOption | undefined;
+  /** Versions of the pool protocol to speak. @internal */
+  protocols?: ProtocolRange | undefined;
 }
 
 export interface PoolNodeOptions extends OptionInput<typeof nodeOptions> {
@@ -192,6 +195,8 @@ export interface PoolNodeOptions extends OptionInput<typeof nodeOptions> {
   host?: string | undefined;
   /** Version of the program shown to people. */
   version?: string | undefined;
+  /** Versions of the pool protocol to speak. @internal */
+  protocols?: ProtocolRange | undefined;
 }
 
 export type NodeSettings = OptionValues<typeof nodeOptions>;

@@ -8,6 +8,7 @@ import { requireNoEviction } from '../redis/eviction.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { type Hash64, shardIndex } from './hash.ts';
 import { type LeaseOption, poolOptions } from './options.ts';
+import type { ProtocolRange } from './protocol.ts';
 import { RouteMap } from './route-map.ts';
 import { Shard } from './shard.ts';
 import { ShardView, type ShardViewEvents } from './shard-view.ts';
@@ -21,6 +22,8 @@ export interface PoolViewOptions {
   deadLimit: number;
   allowUnsafeEviction: boolean;
   refreshMs: number;
+  /** Versions of the protocol this process speaks; default those of this release. */
+  protocols?: ProtocolRange | undefined;
 }
 
 export class PoolView {
@@ -56,10 +59,11 @@ export class PoolView {
     // Before anything is made there.
     if (!allowUnsafeEviction) await requireNoEviction(link.commands, link.address);
     const first = await Shard.open(link, pool, 0, shardOptions);
-    const { shardCount, terms } = first;
+    const { shardCount, terms, protocol } = first;
     // All of one pool are alike, also when the first was there and others are made.
     const others = Array.from({ length: shardCount - 1 }, (_, at) => {
-      return Shard.open(link, pool, at + 1, { ...shardOptions, shards: shardCount, lease: options.lease ?? terms });
+      const alike = { shards: shardCount, lease: options.lease ?? terms, protocol };
+      return Shard.open(link, pool, at + 1, { ...shardOptions, ...alike });
     });
     const routes = await RouteMap.open(link, pool);
     const opening = [first, ...(await Promise.all(others))].map(shard => ShardView.open(link, shard, refreshMs));

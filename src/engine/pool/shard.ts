@@ -14,7 +14,7 @@ import type { KeyBytes } from '../redis/keys.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { type Argument, decodeReply, type Script } from '../redis/script.ts';
 import { type LeaseOption, type LeaseTerms, resolveLease } from './options.ts';
-import { PROTOCOL, requireProtocol } from './protocol.ts';
+import { originOf, PROTOCOL, type ProtocolRange, requireProtocol } from './protocol.ts';
 import * as scripts from './scripts.gen.ts';
 import { formatDigest, formatTerms } from './terms.ts';
 import { TickBatch } from './tick-batch.ts';
@@ -30,6 +30,10 @@ export interface ShardOptions {
   limit: number | undefined;
   /** undefined: as many as the pool has. */
   shards: number | undefined;
+  /** Version of a new one; default the newest this process speaks. */
+  protocol?: number | undefined;
+  /** Versions this process speaks; default those of this release. */
+  protocols?: ProtocolRange | undefined;
   defaults: ShardSettings;
 }
 
@@ -92,6 +96,8 @@ export class Shard {
   readonly #keys: ReturnType<RedisLink['keys']['pool']>;
   readonly #fixed;
   readonly #dispatches: TickBatch<DispatchRequest, DispatchAnswer>;
+  readonly #protocols: ProtocolRange;
+  #protocol: number;
   #generation = '';
   #server = '';
   #quarantineEndMs = 0;
@@ -105,6 +111,8 @@ export class Shard {
     this.index = index;
     this.#options = options;
     this.#settings = options.defaults;
+    this.#protocols = options.protocols ?? PROTOCOL;
+    this.#protocol = options.protocol ?? this.#protocols.newest;
     const keys = link.keys.pool(pool, index);
     this.#keys = keys;
     this.#fixed = {
@@ -137,22 +145,27 @@ export class Shard {
   }
 
   /** One that exists. @throws NotFoundError */
-  static find(link: RedisLink, pool: string, index = 0): Promise<Shard> {
+  static find(link: RedisLink, pool: string, index = 0, protocols = PROTOCOL): Promise<Shard> {
     const defaults = { limit: 0, shards: 1, ledgerLength: 0, deadLimit: 0 };
     const undecided = { create: false, lease: undefined, limit: undefined, shards: undefined };
-    return Shard.open(link, pool, index, { ...undecided, defaults });
+    return Shard.open(link, pool, index, { ...undecided, protocols, defaults });
   }
 
   /** Every shard of a pool that exists, in order. @throws NotFoundError */
-  static async findAll(link: RedisLink, pool: string): Promise<Shard[]> {
-    const first = await Shard.find(link, pool);
-    const others = Array.from({ length: first.shardCount - 1 }, (_, at) => Shard.find(link, pool, at + 1));
+  static async findAll(link: RedisLink, pool: string, protocols = PROTOCOL): Promise<Shard[]> {
+    const first = await Shard.find(link, pool, 0, protocols);
+    const others = Array.from({ length: first.shardCount - 1 }, (_, at) => Shard.find(link, pool, at + 1, protocols));
     return [first, ...(await Promise.all(others))];
   }
 
   /** How many the pool has. */
   get shardCount(): number {
     return this.#settings.shards;
+  }
+
+  /** Version of the protocol it speaks. */
+  get protocol(): number {
+    return this.#protocol;
   }
 
   get terms(): LeaseTerms {
@@ -319,6 +332,11 @@ export class Shard {
     return this.#run(scripts.gateScript, this.#fixed, { open: open ? 1 : 0 });
   }
 
+  raiseProtocol(version: number, dryRun: boolean) {
+    const args = { version, dry_run: dryRun ? 1 : 0, events: this.#keys.events };
+    return this.#run(scripts.raiseProtocolScript, this.#fixed, args);
+  }
+
   rebalance() {
     return this.#run(scripts.rebalanceScript, this.#fixed, { events: this.#keys.events });
   }
@@ -463,9 +481,10 @@ export class Shard {
   #reattach(): Promise<void> {
     this.#attaching ??= (async () => {
       try {
-        const before = this.#generation;
+        const [generation, server] = [this.#generation, this.#server];
         await this.#attach();
-        if (this.#generation !== before) this.events.emit('lost', 'flushed');
+        if (originOf(this.#generation) !== originOf(generation)) this.events.emit('lost', 'flushed');
+        else if (this.#server !== server) this.events.emit('lost', 'server');
       } finally {
         this.#attaching = undefined;
       }
@@ -483,7 +502,7 @@ export class Shard {
     if (generation === '') {
       throw new NotFoundError('pool', this.pool, { hint: 'It is made by the first worker that starts in it.' });
     }
-    requireProtocol(this.pool, protocol);
+    requireProtocol(this.pool, protocol, this.#protocols);
     const wanted = this.#options.shards;
     if (wanted !== undefined && wanted !== Number(shards)) {
       throw new ConflictError(`pool "${this.pool}" has ${shards} shards, not ${wanted}`, {
@@ -499,6 +518,7 @@ export class Shard {
       ledgerLength: Number(ledgerLength),
       deadLimit: Number(deadLimit),
     };
+    this.#protocol = Number(protocol);
     this.#generation = generation;
     this.#server = server;
   }
@@ -525,7 +545,8 @@ export class Shard {
         limit: (known ? undefined : limit) ?? this.#settings.limit,
         ledger_length: ledgerLength,
         dead_limit: deadLimit,
-        protocol: PROTOCOL.newest,
+        protocol: this.#protocol,
+        oldest_protocol: this.#protocols.oldest,
         known: known ? 1 : 0,
         events: this.#keys.events,
       },

@@ -40,9 +40,9 @@ export function parseTerms(text: string): JobTerms {
   };
 }
 
-const FORM = /^(\d+ ){4}\S+ \S+ \S+$/;
+const FORM = /^(\d+ ){4}\S+ \S+ \S+/;
 
-/** Whether the scripts can read it. */
+/** Whether the scripts can read it. A later version may add words at the end. */
 export function isTerms(text: string): boolean {
   return FORM.test(text);
 }

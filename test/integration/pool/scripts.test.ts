@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { setAsideScript } from '../../../src/engine/pool/scripts.gen.ts';
 import type { Shard } from '../../../src/engine/pool/shard.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { usePool } from '../../support/pool.ts';
@@ -273,6 +274,20 @@ describe('the scripts of a shard', () => {
     expect(await link.commands.call('ZCARD', members)).toBe(1);
   });
 
+  it('read the terms of a job although a later version added words to them', async () => {
+    const { link, shard } = await setUp();
+    await joinWorker(shard, 'a');
+    const token = await dispatchTo(shard, 'a', 'k');
+    const record = link.keys.pool(fixture.pool).job('k');
+    const longer = `${String((await shard.readJob('k', 'terms'))[0])} more and-more`;
+    await link.commands.call('HSET', record, 'terms', longer);
+    // Terms that cannot be read count as one attempt.
+    expect(await shard.fail('a', 'k', token, 'no', 0, false)).toMatchObject({ status: 'RETRY' });
+    expect(String((await shard.readJob('k', 'terms'))[0])).toBe(longer);
+    const aside = { aside: 'aside', expected: 'hash', kind: 'record' };
+    expect(await link.commands.run(setAsideScript, { name: record }, aside)).toEqual({ status: 'FINE' });
+  });
+
   it('say LOST to a generation they do not know, and write nothing', async () => {
     const { link, shard } = await setUp();
     await link.commands.call('DEL', link.keys.pool(fixture.pool).config);
@@ -314,6 +329,7 @@ describe('a key of a wrong type', () => {
     notify: shard => shard.notify('r', 'runs', 'note'),
     takeNotes: (shard, { runs }) => shard.takeNotes('runs', runs as number, 0),
     reap: shard => shard.reap(10, 0),
+    raiseProtocol: shard => shard.raiseProtocol(2, false),
     regroup: shard => shard.regroup(['runs', 'default', 'waits', 'heavy']),
   };
   /** One bad record must not stop a batch: the others in it go on, and the bad key is left alone. */

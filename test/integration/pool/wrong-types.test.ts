@@ -53,6 +53,7 @@ const CALLS: Record<string, (scene: Scene) => Promise<unknown>> = {
   regroup: ({ shard }) => shard.regroup(['owned', 'heavy', 'waits', 'heavy']),
   rebalance: ({ shard }) => shard.rebalance(),
   close: ({ shard }) => shard.gate(false),
+  raiseProtocol: ({ shard }) => shard.raiseProtocol(1, true),
   notify: ({ client }) => client.notify('owned', 'x'),
   where: ({ client }) => client.where('owned'),
   owner: ({ client }) => client.owner('waits'),

@@ -2,12 +2,13 @@
 -- Makes the shard, or answers with the settings it has. Lease terms are one for all: they change only while nobody is a
 -- member, because a worker with other terms would fence itself at another time than the others expect.
 -- A shard that somebody knew before (`known`), or whose events somebody listens to, was lost: it begins in quarantine, so
--- that live workers can say what they run before anything is admitted or assigned.
+-- that live workers can say what they run before anything is admitted or assigned. Who did not know it makes it in its
+-- oldest version then: those who did most likely speak that.
 -- Allowed when memory is full, because every worker that starts asks it.
 -- FLAGS allow-oom
 -- INCLUDE time require_types server
 -- KEYS config members
--- ARGV generation shards terms_given limit_given lease_ms margin_ms grace_ms clamp_ms stop_budget_ms limit ledger_length dead_limit protocol known events
+-- ARGV generation shards terms_given limit_given lease_ms margin_ms grace_ms clamp_ms stop_budget_ms limit ledger_length dead_limit protocol oldest_protocol known events
 -- REPLY CREATED
 -- REPLY EXISTS
 -- REPLY CONFLICT lease_ms:int margin_ms:int grace_ms:int clamp_ms:int stop_budget_ms:int
@@ -21,6 +22,7 @@ if redis.call('EXISTS', config) == 0 then
   local listened = redis.call('PUBSUB', 'SHARDNUMSUB', events)[2]
   local lost = known == '1' or listened > 0
   local quarantine_until = lost and whole(now + tonumber(lease_ms) * 1000) or '0'
+  if lost and known ~= '1' then protocol = oldest_protocol end
   -- What every script reads comes first: Redis looks through a small hash in order.
   redis.call('HSET', config, 'clock', time, 'last-time', time, 'token', 0, 'epoch', 1, 'generation', generation,
     'clamp-ms', clamp_ms, 'count', 0, 'queued', 0, 'ledger-length', ledger_length, 'server', server_id(),

@@ -14,7 +14,7 @@ local function is_whole()
   local found = redis.call('HMGET', name, 'state', 'group', 'dispatch', 'attempt', 'terms', 'worker', 'token')
   local owned = OWNED[found[1]]
   return (owned or found[1] == 'pending') and found[2] and found[2] ~= '' and found[3] and tonumber(found[4])
-    and found[5] and string.match(found[5], '^%d+ %d+ %d+ %d+ %S+ %S+ %S+$')
+    and found[5] and string.match(found[5], '^%d+ %d+ %d+ %d+ %S+ %S+ %S+')
     and (not owned or found[6] and found[6] ~= '' and tonumber(found[7])) and redis.call('HEXISTS', name, 'payload') == 1
 end
 
