@@ -28,6 +28,6 @@ function withoutIds(history: readonly string[]): string[] {
     line
       .replace(/"node":"\w+/g, 'node')
       .replace(/\b[0-9a-hjkmnp-tv-z]{16}\b/g, 'id')
-      .replace(/used_memory.*/, ''),
+      .replace(/used_memory.*/s, ''),
   );
 }

@@ -172,8 +172,12 @@ export class RecordedJobs {
       case 'stopping':
         table.stop(key, 'stop');
         break;
-      case 'gone':
       case 'stale':
+        // What ran under the older token may have been recorded and forgotten since the question was sent.
+        if (!table.get(key)) this.doubt();
+        table.stop(key, 'lost');
+        break;
+      case 'gone':
         table.stop(key, 'lost');
     }
   }
