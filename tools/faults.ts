@@ -1,6 +1,7 @@
 /**
  * Runs the long fault tests and makes `docs/faults.md` of what they recorded. Arguments go to vitest; with some, only a part
- * runs, so the table is printed and the page left as it is.
+ * runs, so the table is printed and the page left as it is. With `--add` first, the part is added to what earlier runs
+ * recorded, and the page is made of all of it.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,11 +20,13 @@ process.chdir(root);
 
 const FIGURES = '.test-history/figures';
 const RESULTS = '.test-history/results.json';
+const FAILED = '.test-history/failed.json';
 const PAGE = 'docs/faults.md';
 
 function main(): number {
-  const args = process.argv.slice(2);
-  rmSync(FIGURES, { recursive: true, force: true });
+  const adds = process.argv[2] === '--add';
+  const args = process.argv.slice(adds ? 3 : 2);
+  if (!adds) for (const old of [FIGURES, FAILED]) rmSync(old, { recursive: true, force: true });
   rmSync(RESULTS, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${RESULTS}`];
   const { status } = spawnSync(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...reporters, ...args], {
@@ -32,18 +35,27 @@ function main(): number {
   });
   const figures = globSync(`${FIGURES}/*.json`).map(file => JSON.parse(readFileSync(file, 'utf8')) as Recorded);
   figures.sort((a, b) => compare(a.file, b.file) || compare(a.test, b.test));
-  if (args.length > 0) console.log(`\n${table(figures)}`);
+  const failed = failures();
+  if (args.length > 0 && !adds) console.log(`\n${table(figures)}`);
   else {
-    writeFileSync(PAGE, page(figures, failures(), server()));
+    writeFileSync(PAGE, page(figures, failed, server()));
     console.log(`\n${PAGE} is written.`);
   }
   return status ?? 1;
 }
 
+/** Titles of the tests that failed when they were last run. */
 function failures(): string[] {
   if (!existsSync(RESULTS)) return ['the run itself'];
   const { testResults } = JSON.parse(readFileSync(RESULTS, 'utf8')) as Results;
-  return testResults.flatMap(file => file.assertionResults.filter(test => test.status === 'failed').map(t => t.title));
+  const tests = testResults.flatMap(file => file.assertionResults);
+  const failed = new Set<string>(existsSync(FAILED) ? JSON.parse(readFileSync(FAILED, 'utf8')) : []);
+  for (const { title, status } of tests) {
+    if (status === 'passed') failed.delete(title);
+    else if (status === 'failed') failed.add(title);
+  }
+  writeFileSync(FAILED, JSON.stringify([...failed]));
+  return [...failed];
 }
 
 function server(): string {
