@@ -26,11 +26,8 @@ const MAX_NAMED = 10;
  * @throws ConflictError PROTOCOL_KEPT_BACK while a worker does not speak it, PROTOCOL_MISMATCH when the pool speaks what this
  * program does not; QuarantineError; NotFoundError.
  */
-export async function upgradePool(
-  link: RedisLink,
-  pool: string,
-  { dryRun = false, protocols = PROTOCOL }: UpgradeOptions = {},
-): Promise<PoolUpgrade> {
+export async function upgradePool(link: RedisLink, pool: string, options: UpgradeOptions = {}): Promise<PoolUpgrade> {
+  const { dryRun = false, protocols = PROTOCOL } = options;
   const shards = await Shard.findAll(link, checkName('pool', pool), protocols);
   const from = Math.min(...shards.map(({ protocol }) => protocol));
   const to = protocols.newest;
