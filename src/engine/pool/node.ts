@@ -33,7 +33,7 @@ export interface AddWorkerOptions extends OptionInput<typeof workerOptions> {
 /** A process in a pool that hosts workers, and dispatches as any client does. */
 export class PoolNode extends PoolClient {
   readonly #settings: NodeSettings;
-  readonly #leaseConnection: Connection;
+  readonly #leaseConnections: readonly Connection[];
   readonly #workers = new Set<Worker>();
   readonly #lag: LoopLag;
   /** One for each shard. */
@@ -42,10 +42,16 @@ export class PoolNode extends PoolClient {
   readonly #about: { host: string; version: string; startedAtMs: number; protocols: ProtocolRange };
   #ending = false;
 
-  private constructor(view: PoolView, id: string, settings: NodeSettings, lease: Connection, options: PoolNodeOptions) {
+  private constructor(
+    view: PoolView,
+    id: string,
+    settings: NodeSettings,
+    leases: readonly Connection[],
+    options: PoolNodeOptions,
+  ) {
     super(view, id, settings.maxPayloadBytes, resolveDurability(options.durability));
     this.#settings = settings;
-    this.#leaseConnection = lease;
+    this.#leaseConnections = leases;
     this.#lag = new LoopLag(view.link.clock, () => [...this.#workers].some(worker => worker.jobCount > 0));
     const { host = hostname(), version = '', protocols = PROTOCOL } = options;
     this.#about = { host, version, startedAtMs: view.link.clock.wallMs(), protocols };
@@ -90,7 +96,7 @@ export class PoolNode extends PoolClient {
       protocols,
     });
     try {
-      const node = new PoolNode(view, newId(), settings, await link.openLease(), options);
+      const node = new PoolNode(view, newId(), settings, await openLeases(view), options);
       for (const scheduler of node.#schedulers) scheduler.start();
       return node;
     } catch (error) {
@@ -117,7 +123,7 @@ export class PoolNode extends PoolClient {
       shards,
       clock: link.clock,
       random: Math.random,
-      leaseConnection: this.#leaseConnection,
+      leaseConnections: this.#leaseConnections,
       subscriptions: link.subscriptions,
       settings: this.#settings,
       handler,
@@ -181,7 +187,17 @@ export class PoolNode extends PoolClient {
       within(this.view.link.clock, this.#settings.closeTimeoutMs, tickers, () => {}),
     ]);
     await Promise.all(this.#schedulers.map(scheduler => scheduler.stop()));
-    await this.#leaseConnection.close();
+    await Promise.all(this.#leaseConnections.map(connection => connection.close()));
     await super.end();
   }
+}
+
+/** One for each shard: a renewal without an answer has its connection opened anew, which must not cost other shards theirs. */
+async function openLeases({ link, shards }: PoolView): Promise<Connection[]> {
+  const opened = await Promise.allSettled(shards.map(() => link.openLease()));
+  const connections = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
+  const failure = opened.find(result => result.status === 'rejected');
+  if (!failure) return connections;
+  await Promise.all(connections.map(connection => connection.close()));
+  throw failure.reason;
 }

@@ -3,12 +3,15 @@
  * that is cut off from it costs the jobs of that shard and no others.
  */
 import { Emitter } from '../core/emitter.ts';
+import type { Connection } from '../redis/connection.ts';
 import type { ShardView } from './shard-view.ts';
 import { ShardWorker, type ShardWorkerSetup, type WorkerState } from './shard-worker.ts';
 import type { WorkerEvents } from './worker-events.ts';
 
-export interface WorkerSetup extends Omit<ShardWorkerSetup, 'shard' | 'membership'> {
+export interface WorkerSetup extends Omit<ShardWorkerSetup, 'shard' | 'membership' | 'leaseConnection'> {
   shards: readonly ShardView[];
+  /** Of each shard. */
+  leaseConnections: readonly Connection[];
 }
 
 /** Told by each shard; the other events concern the worker as a whole and are told once. */
@@ -51,9 +54,11 @@ export class Worker {
 
   /** Registers in every shard and begins to take jobs. */
   static async open(setup: WorkerSetup): Promise<Worker> {
-    const { shards, ...rest } = setup;
+    const { shards, leaseConnections, ...rest } = setup;
     const opened = await Promise.allSettled(
-      shards.map(({ shard, membership }) => ShardWorker.open({ ...rest, shard, membership })),
+      shards.map(({ shard, membership }, at) =>
+        ShardWorker.open({ ...rest, shard, membership, leaseConnection: leaseConnections[at] as Connection }),
+      ),
     );
     const parts = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
     const failure = opened.find(result => result.status === 'rejected');

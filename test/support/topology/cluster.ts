@@ -147,6 +147,19 @@ export class ClusterServers {
     return before;
   }
 
+  /** The master of a slot stands still, until its replica has taken over. Resolves with it; `SIGCONT` is the caller's. */
+  async freezeMaster(slot: number): Promise<RedisServer> {
+    const before = await this.masterOf(slot);
+    const replica = await this.replicaOf(before);
+    before.signal('SIGSTOP');
+    // Not asked of all: the one that stands still would not answer.
+    await until(async () => /role:master/.test(await ask(replica, 'INFO', 'replication')), 'the replica to take over', {
+      limitMs: 30_000,
+      everyMs: 20,
+    });
+    return before;
+  }
+
   async untilMasterIsNot(slot: number, server: RedisServer): Promise<void> {
     await until(async () => (await this.masterOf(slot).catch(() => server)) !== server, 'another master', {
       limitMs: 30_000,

@@ -58,13 +58,14 @@ async function under(stage: Stage, fault: string, act: () => Promise<unknown>): 
   return { backMs };
 }
 
-/** `coverage`: whether the other masters serve nobody either, until the replica has taken over. */
+/** `end`: how the master ends; `coverage`: whether the other masters serve nobody either, until the replica has taken over. */
 function masterDies(
   name: string,
+  end: 'SIGKILL' | 'SIGSTOP',
   coverage: 'yes' | 'no',
   more: Partial<Scenario> & Pick<Scenario, 'bounds'>,
 ): Scenario {
-  const fault = `SIGKILL of the master of some of 6 shards under load, cluster-require-full-coverage ${coverage}`;
+  const fault = `${end} of the master of some of 6 shards under load, cluster-require-full-coverage ${coverage}`;
   return {
     name,
     fault,
@@ -76,13 +77,17 @@ function masterDies(
       const masters = await mastersOf(cluster, slots);
       const struck = Math.floor(stage.random() * slots.length);
       const elsewhere = (key: string) => masters[stage.shardOf(key)] !== masters[struck];
+      let frozen: RedisServer | undefined;
       const fromMs = nowMs();
       const figures = await under(stage, `${fault}: shard ${struck}`, async () => {
-        await cluster.killMaster(slots[struck] as number);
+        const slot = slots[struck] as number;
+        if (end === 'SIGKILL') await cluster.killMaster(slot);
+        else frozen = await cluster.freezeMaster(slot);
         // The new master has no replica.
         stage.settleForNoReplica();
       });
       const toMs = nowMs();
+      frozen?.signal('SIGCONT');
       const others = about(stage.history.read().events, elsewhere);
       const { gap, restarts } = judge(others, { fromMs, restMs: toMs, toMs });
       return {
@@ -97,7 +102,7 @@ function masterDies(
 }
 
 export const shardScenarios: Scenario[] = [
-  masterDies('shards on other masters of a cluster feel nothing when one dies', 'no', {
+  masterDies('shards on other masters of a cluster feel nothing when one dies', 'SIGKILL', 'no', {
     short: { jobs: 100, jobsPerSecond: 20 },
     bounds: ({ lease }) => ({
       backMs: lease.leaseMs + 2000,
@@ -106,8 +111,15 @@ export const shardScenarios: Scenario[] = [
       othersDispatchMs: 1000,
     }),
   }),
+  masterDies('shards on other masters of a cluster feel nothing when one hangs', 'SIGSTOP', 'no', {
+    bounds: ({ lease }) => ({
+      backMs: lease.leaseMs + 4000,
+      othersGapMs: 1000,
+      othersRestarts: 0,
+    }),
+  }),
   // Nothing is renewed anywhere while the cluster is down: only a lease longer than that survives it.
-  masterDies('nothing restarts when a master dies and the lease outlasts the failover', 'yes', {
+  masterDies('nothing restarts when a master dies and the lease outlasts the failover', 'SIGKILL', 'yes', {
     stage: { ...STAGE, lease: leasePresets.default },
     bounds: () => ({ backMs: 2000, othersGapMs: 1000, restarts: 0, fences: 0 }),
   }),
