@@ -34,12 +34,15 @@ export class NoteDelivery {
   }
 
   async #run(run: JobRun, state: { again: boolean }): Promise<void> {
+    const key = jobKeyBytes(run.key);
+    let first = 0;
     let handled = 0;
     do {
       state.again = false;
-      const count = handled;
-      const reply = await persist(this.#options, () => this.#shard.takeNotes(jobKeyBytes(run.key), run.token, count));
+      const done = [first, handled] as const;
+      const reply = await persist(this.#options, () => this.#shard.takeNotes(key, run.token, ...done));
       if (reply?.status !== 'NOTES') return;
+      first = reply.first;
       handled = 0;
       for (const payload of reply.list as Buffer[]) {
         if (!run.running) break;
@@ -47,6 +50,6 @@ export class NoteDelivery {
         handled++;
       }
     } while ((handled > 0 || state.again) && run.running);
-    if (handled > 0) await this.#shard.takeNotes(jobKeyBytes(run.key), run.token, handled);
+    if (handled > 0) await this.#shard.takeNotes(key, run.token, first, handled);
   }
 }

@@ -394,10 +394,10 @@ export class Shard {
     return this.#run(scripts.notifyScript, keys, args, connection);
   }
 
-  /** Drops the first `handled` notifications and gives the next ones. */
-  takeNotes(key: KeyBytes, token: number, handled: number) {
+  /** Drops `handled` notifications, the first of which has the number `first`, and gives the next ones. */
+  takeNotes(key: KeyBytes, token: number, first: number, handled: number) {
     const keys = { ...this.#fixed, job: this.#keys.job(key), notes: this.#keys.notes(key) };
-    return this.#run(scripts.takeNotesScript, keys, { token, handled });
+    return this.#run(scripts.takeNotesScript, keys, { token, first, handled });
   }
 
   reap(batch: number, random: number) {

@@ -25,6 +25,8 @@ interface ModelJob {
   due: boolean;
   /** Notifications not handled, by number. */
   notes: number[];
+  /** How many of its notifications were handled and dropped. */
+  notesDone: number;
 }
 interface ModelWorker {
   incarnation: number;
@@ -307,10 +309,16 @@ async function take(each: Step, model: Model, { shard, link, pool }: Real): Prom
       const token = tokenOf(model, each.key, each.late);
       const job = mine(model, each.key, token);
       const handled = Math.min(each.handled, job?.notes.length ?? 0);
-      const reply = await shard.takeNotes(each.key, token, handled);
+      const take = () => shard.takeNotes(each.key, token, job?.notesDone ?? 0, handled);
+      const first = job?.notesDone ?? 0;
+      const reply = await take();
       if (!job) return expect(reply.status).toBe('GONE');
       job.notes.splice(0, handled);
-      expect(reply).toEqual({ status: 'NOTES', list: job.notes.map(number => Buffer.from(String(number))) });
+      const list = job.notes.map(number => Buffer.from(String(number)));
+      expect(reply).toEqual({ status: 'NOTES', first: first + handled, list });
+      // Its reply was lost: the same again drops nothing more.
+      expect(await take()).toEqual(reply);
+      job.notesDone += handled;
       return;
     }
     case 'purge': {
@@ -381,6 +389,7 @@ async function dispatch(each: Step & { do: 'dispatch' }, model: Model, shard: Sh
     attempt: assigned ? 1 : 0,
     due: true,
     notes: [],
+    notesDone: 0,
   });
   // Sent again after a lost reply.
   expect((await shard.dispatch(asked)).status).toBe(reply.status);
