@@ -30,6 +30,9 @@ export interface JournalEvent {
     | 'failed'
     | 'noted'
     | 'told'
+    | 'scheduled'
+    // Of who holds a ticker open.
+    | 'ticked'
     // Of the test.
     | 'fault';
   /** What it is about; a tick is about everything that the worker holds. */

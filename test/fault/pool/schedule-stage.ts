@@ -20,6 +20,8 @@ export interface ScheduleStage {
   finish(): Promise<void>;
 }
 
+type Place = Pick<ScheduleStage, 'link' | 'pool'>;
+
 export async function openStage(redis: RedisFixture, pool: string): Promise<ScheduleStage> {
   const fleet = new Fleet({ url: redis.server.url, prefix: redis.prefix, pool, lease: SHORT });
   redis.defer(() => fleet.stop());
@@ -35,7 +37,7 @@ export async function openStage(redis: RedisFixture, pool: string): Promise<Sche
 }
 
 /** The ticks that were dispatched, by what is kept of their dispatches. */
-export async function dispatchedTicks({ link, pool }: ScheduleStage, name: string): Promise<number[]> {
+export async function dispatchedTicks({ link, pool }: Place, name: string): Promise<number[]> {
   const { lastTickAtMs, startAtMs } = await showSchedule(link, pool, name);
   const ticks: number[] = [];
   for (let ms = startAtMs as number; ms <= (lastTickAtMs as number); ms += EVERY_MS) ticks.push(ms);
@@ -52,7 +54,7 @@ export async function dispatchedTicks({ link, pool }: ScheduleStage, name: strin
 }
 
 /** How often the job of a schedule was dispatched. */
-export async function dispatchCount({ link, pool }: ScheduleStage, key: string): Promise<number> {
+export async function dispatchCount({ link, pool }: Place, key: string): Promise<number> {
   const entries = await listLedger(link, pool, { count: 10_000 });
   return entries.filter(entry => entry.type === 'dispatched' && entry.key === key).length;
 }

@@ -8,15 +8,18 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { repairPool } from '../../../../src/engine/admin/repair.ts';
+import { openPool } from '../../../../src/engine/admin/shutdown.ts';
 import { newId } from '../../../../src/engine/core/ids.ts';
 import type { Job } from '../../../../src/engine/pool/handler.ts';
 import { PoolNode } from '../../../../src/engine/pool/node.ts';
 import type { LeaseTerms } from '../../../../src/engine/pool/options.ts';
+import { PROTOCOL, type ProtocolRange } from '../../../../src/engine/pool/protocol.ts';
 import * as scripts from '../../../../src/engine/pool/scripts.gen.ts';
 import { RedisLink } from '../../../../src/engine/redis/link.ts';
 import type { Script } from '../../../../src/engine/redis/script.ts';
 import { findViolations } from '../../../support/pool-invariants.ts';
 import { Journal, type JournalEvent, nowMs } from '../journal.ts';
+import { findWrongRuns, findWrongTicks, LASTING, TICKER, TIMING } from './ticks.ts';
 import type { VictimOptions } from './victim.ts';
 
 export const LEASE: LeaseTerms = { leaseMs: 900, marginMs: 300, graceMs: 300, clampMs: 300, stopBudgetMs: 250 };
@@ -26,8 +29,15 @@ export const SCRIPTS = (Object.values(scripts) as Script[]).map(({ name }) => na
 /** Written down when Redis has forgotten the pool: what only a dead process knew is lost with it. */
 export const FORGOTTEN = 'redis forgets the pool';
 
+/** Written down with what is sent once more after it was dead. */
+export const RETRIED = 'retried';
+/** Both processes are of a release that speaks one version more than the one that made the pool. */
+export const NEW_RELEASE: ProtocolRange = { oldest: PROTOCOL.oldest, newest: PROTOCOL.newest + 1 };
+
 /** What else the healthy process does: only an operator mends what nothing of ours breaks. */
 const MENDING = new Set(['pool.repair_counters', 'pool.repair_jobs', 'pool.repair_rest', 'pool.set_aside']);
+/** Dispatched by the healthy process. */
+const REOPENED = 'reopened';
 const VICTIM = join(import.meta.dirname, 'victim.ts');
 const FOLDER = join(import.meta.dirname, '..', '..', '..', '..', '.test-history');
 const LOOK_EVERY_MS = 20;
@@ -110,7 +120,12 @@ class Recovery {
     const { url, prefix, pool } = this.#place;
     const crashedMs = nowMs();
     const link = await RedisLink.connect({ url, prefix });
-    const node = await PoolNode.join(link, pool, { lease: LEASE, reconcileMs: 100, settleMs: 20 });
+    const node = await PoolNode.join(link, pool, {
+      lease: LEASE,
+      reconcileMs: 100,
+      settleMs: 20,
+      protocols: NEW_RELEASE,
+    });
     const journal = new Journal(this.#healthy, 'healthy');
     const handler = {
       start: (job: Job) => {
@@ -124,6 +139,15 @@ class Recovery {
     };
     for (const group of ['default', 'others', 'ghosts'])
       await node.addWorker({ handler, group, id: `healthy-${group}` });
+    await node.ticker(TICKER, TIMING, tick => journal.write('ticked', { detail: String(tick.atMs) }));
+    // Whoever closed it is gone; what came before that must not be, and what comes now must be taken.
+    const [closedAt] = (await link.commands.call('HMGET', link.keys.pool(pool).config, 'closed-at')) as [Buffer | null];
+    if (closedAt) await openPool(link, pool);
+    if (this.#crash.script === 'pool.gate') {
+      journal.write('sent', { jobs: [[REOPENED, 0]] });
+      await node.dispatch(REOPENED, '', { id: REOPENED });
+      journal.write('accepted', { jobs: [[REOPENED, 0]] });
+    }
     if (MENDING.has(this.#crash.script)) await repairPool(link, pool, { broken: 'set-aside' });
     let wrong: string[] = [];
     for (const giveUpMs = crashedMs + GIVE_UP_MS; ; ) {
@@ -148,28 +172,43 @@ class Recovery {
   /** Empty as soon as everything is as it must be. */
   async #findWrong(link: RedisLink): Promise<string[]> {
     const keys = link.keys.pool(this.#place.pool);
-    const accepted = new Set(
-      this.#events(this.#victim)
-        .filter(({ what }) => what === 'accepted')
-        .map(keyOf),
-    );
-    const sent = new Set(
-      this.#events(this.#victim)
-        .filter(({ what }) => what === 'sent')
-        .map(keyOf),
-    );
-    const forgotten = this.#events(this.#victim).some(({ detail }) => detail === FORGOTTEN);
+    const before = this.#events(this.#victim);
+    const both = [...before, ...this.#events(this.#healthy)];
+    const keysOf = (what: JournalEvent['what'], detail?: string) =>
+      new Set(both.filter(event => event.what === what && (!detail || event.detail === detail)).map(keyOf));
+    const accepted = keysOf('accepted');
+    const retried = { sent: keysOf('sent', RETRIED), accepted: keysOf('accepted', RETRIED) };
+    const forgotten = before.some(({ detail }) => detail === FORGOTTEN);
     const wrong: string[] = [];
-    for (const key of sent) {
+    for (const key of keysOf('sent')) {
       const [state, token] = (await link.commands.call('HMGET', keys.job(key), 'state', 'token')) as (Buffer | null)[];
       const [outcome] = (await link.commands.call('HMGET', keys.dispatch(key), 'outcome')) as (Buffer | null)[];
-      if (state === null && outcome === null && accepted.has(key) && !forgotten) wrong.push(`${key} is lost`);
+      const isOver = outcome !== null && !retried.accepted.has(key);
+      if (state === null && !isOver && accepted.has(key) && !forgotten) wrong.push(`${key} is lost`);
+      if (retried.sent.has(key) && !forgotten) {
+        const isDead = (await link.commands.call('EXISTS', keys.deadJob(key))) === 1;
+        if (isDead === (state !== null)) wrong.push(`${key} is ${isDead ? 'dead and there again' : 'not even dead'}`);
+      }
       if (state === null) continue;
-      if (outcome !== null) wrong.push(`${key} is ${outcome} and there again`);
+      if (outcome !== null && !retried.sent.has(key)) wrong.push(`${key} is ${outcome} and there again`);
       const runs = String(state) === 'running' && this.#alive.get(key) === Number(String(token));
       if (!runs) wrong.push(`${key} is ${state}, and at work here: ${this.#alive.get(key) ?? 'no'}`);
     }
+    const isScheduled = before.some(({ what }) => what === 'scheduled') && !forgotten;
+    const isThere = (await link.commands.call('EXISTS', keys.schedule(LASTING))) === 1;
+    if (isScheduled && !isThere) wrong.push(`the schedule ${LASTING} is lost`);
+    wrong.push(...(await findWrongTicks(link, this.#place.pool)), ...this.#wrongRuns(forgotten));
     return wrong.length > 0 ? wrong : findViolations(link, this.#place.pool);
+  }
+
+  #wrongRuns(forgotten: boolean): string[] {
+    const ticksOf = (file: string) =>
+      this.#events(file)
+        .filter(({ what }) => what === 'ticked')
+        .map(({ detail }) => Number(detail));
+    const { script, when } = this.#crash;
+    const mayRepeat = script !== 'pool.ticker_finish' || when === 'before';
+    return findWrongRuns(ticksOf(this.#victim), ticksOf(this.#healthy), { mayRepeat, whole: !forgotten });
   }
 
   /** Starts in the order in which they came, over both processes. */

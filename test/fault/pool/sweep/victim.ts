@@ -5,11 +5,15 @@
  * Argument: a JSON of VictimOptions. Exits with 3 when the script was never reached.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { purgeJobs } from '../../../../src/engine/admin/dead-jobs.ts';
+import { purgeJobs, retryJobs } from '../../../../src/engine/admin/dead-jobs.ts';
 import { rebalancePool } from '../../../../src/engine/admin/fleet.ts';
 import { addRoute } from '../../../../src/engine/admin/pools.ts';
 import { repairPool } from '../../../../src/engine/admin/repair.ts';
 import { applyRoutes } from '../../../../src/engine/admin/routes.ts';
+import { addSchedule, pauseSchedule, removeSchedule, resumeSchedule } from '../../../../src/engine/admin/schedules.ts';
+import { closePool, openPool } from '../../../../src/engine/admin/shutdown.ts';
+import { upgradePool } from '../../../../src/engine/admin/upgrade.ts';
+import { showSchedule } from '../../../../src/engine/inspect/schedules.ts';
 import type { Job, ServiceHandler } from '../../../../src/engine/pool/handler.ts';
 import { PoolNode } from '../../../../src/engine/pool/node.ts';
 import type { LeaseTerms } from '../../../../src/engine/pool/options.ts';
@@ -20,7 +24,8 @@ import '../../../support/end-with-parent.ts';
 import { request, WORKER_INFO } from '../../../support/shard.ts';
 import { until } from '../../../support/until.ts';
 import { Journal } from '../journal.ts';
-import { FORGOTTEN } from './sweep.ts';
+import { FORGOTTEN, NEW_RELEASE, RETRIED } from './sweep.ts';
+import { LASTING, PASSING, TICKER, TIMING } from './ticks.ts';
 
 export interface VictimOptions {
   url: string;
@@ -61,10 +66,19 @@ Connection.prototype.run = async function (this: Connection, ...args: Parameters
 } as typeof run;
 
 const held = new Set<string>();
+/** Dead after two attempts, so that they survive a crash of their worker once they are retried. */
+const AGAIN = ['again-0', 'again-1'];
+const ATTEMPTS = 2;
+const failures = new Map<string, number>();
 const handler: ServiceHandler = {
   start(job: Job) {
     journal.write('start', { jobs: [[job.key, job.token]] });
     if (job.key.startsWith('bad')) throw new Error('broke');
+    const count = failures.get(job.key) ?? 0;
+    if (AGAIN.includes(job.key) && count < ATTEMPTS) {
+      failures.set(job.key, count + 1);
+      throw new Error('broke');
+    }
     held.add(job.key);
     if (job.key.startsWith('done')) setTimeout(() => job.complete(), 1);
   },
@@ -77,8 +91,15 @@ const handler: ServiceHandler = {
 
 const link = await RedisLink.connect({ url: options.url, prefix: options.prefix });
 const settings = { lease: options.lease, reconcileMs: 50, settleMs: 20 };
-const node = await PoolNode.join(link, options.pool, settings);
-const shard = await Shard.find(link, options.pool);
+// Made in the version of before, so that it can be raised.
+const shard = await Shard.open(link, options.pool, 0, {
+  create: true,
+  lease: options.lease,
+  limit: undefined,
+  shards: undefined,
+  defaults: { limit: 1000, shards: 1, ledgerLength: 1000, deadLimit: 100 },
+});
+const node = await PoolNode.join(link, options.pool, { ...settings, protocols: NEW_RELEASE });
 
 async function dispatch(key: string, payload = '', attempts = 0): Promise<void> {
   journal.write('sent', { jobs: [[key, 0]] });
@@ -107,6 +128,46 @@ async function breakPool(): Promise<void> {
   await link.commands.call('SET', keys.job('foreign'), 'no record');
 }
 
+async function letTick(): Promise<void> {
+  for (const name of [LASTING, PASSING]) {
+    journal.write('sent', { jobs: [[name, 0]] });
+    await addSchedule(link, options.pool, name, { ...TIMING, key: name });
+    if (name === LASTING) journal.write('scheduled', { detail: name });
+  }
+  let runs = 0;
+  await node.ticker(TICKER, TIMING, tick => {
+    runs++;
+    journal.write('ticked', { detail: String(tick.atMs) });
+  });
+  const { firedCount } = await showSchedule(link, options.pool, LASTING);
+  const hasFired = async () => (await showSchedule(link, options.pool, LASTING)).firedCount > firedCount + 1;
+  await until(hasFired, 'ticks to dispatch');
+  await until(() => runs > 2, 'ticks to be run');
+  await pauseSchedule(link, options.pool, PASSING);
+  await resumeSchedule(link, options.pool, PASSING);
+  await removeSchedule(link, options.pool, PASSING);
+}
+
+/** Ticks are put off as long as nothing new is admitted; what is there goes on. */
+async function closeForAWhile(): Promise<void> {
+  await closePool(link, options.pool);
+  await until(async () => (await showSchedule(link, options.pool, LASTING)).failureCount > 1, 'ticks to be put off');
+  await openPool(link, options.pool);
+}
+
+async function retryDead(): Promise<void> {
+  for (const key of AGAIN) await dispatch(key, '', ATTEMPTS);
+  for (const key of AGAIN) {
+    await until(async () => (await shard.readJob(key, 'state'))[0] === null, 'it to be dead');
+    journal.write('sent', { jobs: [[key, 0]], detail: RETRIED });
+    await retryJobs(link, options.pool, [key], (_, error) => {
+      if (error) throw error;
+    });
+    journal.write('accepted', { jobs: [[key, 0]], detail: RETRIED });
+  }
+  await until(() => AGAIN.every(key => held.has(key)), 'what is retried to run');
+}
+
 /** As FLUSHALL: what runs here is asserted, what has ended here is ended again. */
 async function loseRedis(): Promise<void> {
   journal.write('fault', { detail: FORGOTTEN });
@@ -123,6 +184,9 @@ for (const key of ['stay-0', 'stay-1', 'move-0', 'told']) await dispatch(key);
 const first = await node.addWorker({ handler, id: 'v1' });
 await node.addWorker({ handler, id: 'v2' });
 await until(() => held.size >= 4, 'the jobs to run');
+await letTick();
+await closeForAWhile();
+await retryDead();
 await dispatch('large', LARGE);
 for (const key of ['done-0', 'done-1', 'bad-0', 'bad-1']) await dispatch(key, '', key === 'bad-1' ? 2 : 1);
 for (const text of ['1', '2', '3']) await node.notify('told', text);
@@ -138,6 +202,9 @@ await purgeJobs(link, options.pool, ['bad-0'], () => {});
 await breakPool();
 await repairPool(link, options.pool, { broken: 'set-aside' });
 await first.drain();
+await upgradePool(link, options.pool, { protocols: NEW_RELEASE });
+// Told that the pool is another one now, the node looks it up again.
+await dispatch('raised');
 await loseRedis();
 await node.drain();
 await pause(200);
