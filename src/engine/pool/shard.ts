@@ -288,14 +288,16 @@ export class Shard {
 
   /** `items`: key, token, ms after which the attempts are forgotten (empty: never). `notes`: notifications matter. */
   started(worker: string, items: readonly Argument[], notes = true) {
-    const args = { worker, items, notes: notes ? 1 : 0, replies_prefix: this.#keys.repliesPrefix };
+    const { events, repliesPrefix } = this.#keys;
+    const args = { worker, items, notes: notes ? 1 : 0, replies_prefix: repliesPrefix, events };
     return this.#run(scripts.startedScript, this.#fixed, args);
   }
 
   /** `items`: key, token, outcome, result. */
   settle(worker: string, items: readonly Argument[]) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
-    return this.#run(scripts.settleScript, keys, { items, replies_prefix: this.#keys.repliesPrefix });
+    const { events, repliesPrefix } = this.#keys;
+    return this.#run(scripts.settleScript, keys, { items, replies_prefix: repliesPrefix, events });
   }
 
   fail(worker: string, key: KeyBytes, token: number, failure: string, random: number, final: boolean) {

@@ -3,7 +3,7 @@
 -- one lease: nothing is admitted, assigned, claimed or reaped while live workers assert what they run. After a lease whoever
 -- did not has stopped by itself. The epoch jumps past all that may have been given in what was lost: to the time in ms, for
 -- the same older copy may come back more than once.
--- For every script whose effect rests on what the shard says; after `enter`, before anything else is written.
+-- For every script whose effect rests on what the shard says, or whose answer makes a worker let go of a job; after `enter`, before anything else is written.
 local function check_identity()
   local server = server_id()
   if server == shard.server then return nil end

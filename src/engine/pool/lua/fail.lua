@@ -2,7 +2,7 @@
 -- An attempt failed: the job waits for its back-off and is tried again by whoever owns it then, or is dead after its
 -- last attempt, or ends if somebody asked it to stop. `final` skips the attempts left.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger terms job end requeue bury
+-- INCLUDE time require_types shard ledger server identity terms job end requeue bury
 -- KEYS config own groups dead ledger job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation key token failure random final replies_prefix events
 -- REPLY RETRY attempt:int delay_ms:int
@@ -11,7 +11,7 @@
 -- REPLY UNKNOWN
 -- REPLY GONE
 -- REPLY LOST
-local refusal = enter('failed')
+local refusal = enter('failed') or check_identity()
 if refusal then return refusal end
 local job = job_of(key, shard.now)
 read('set', 'SCARD', own)

@@ -2,7 +2,7 @@
 -- Gives up a job that its worker has stopped: to the next owner in the same step when that one is alive at the epoch
 -- given and has room, else back to the queue. The attempt does not count. A job asked to stop ends instead.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger mail terms job end requeue
+-- INCLUDE time require_types shard ledger server identity mail terms job end requeue
 -- KEYS config members member_info own next_own groups ledger job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation key token next epoch capacity reason mailbox_prefix replies_prefix events
 -- REPLY ASSIGNED token:int
@@ -11,7 +11,7 @@
 -- REPLY UNKNOWN
 -- REPLY GONE
 -- REPLY LOST
-local refusal = enter()
+local refusal = enter() or check_identity()
 if refusal then return refusal end
 local job = job_of(key, shard.now)
 local lease = next ~= '' and read('zset', 'ZSCORE', members, next)

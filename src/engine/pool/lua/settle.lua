@@ -3,12 +3,12 @@
 -- and result. Per item the reply says `ended`, `gone` when the job is not the worker's under that token, or `unknown`
 -- while a quarantine makes that uncertain. Who waits for the outcome is told; the outcome stays for a while under the id of the dispatch.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger terms end
+-- INCLUDE time require_types shard ledger server identity terms end
 -- KEYS config own ledger job_prefix notes_prefix record_prefix
--- ARGV generation replies_prefix items...
+-- ARGV generation replies_prefix events items...
 -- REPLY OK states:list
 -- REPLY LOST
-local refusal = enter('ended')
+local refusal = enter('ended') or check_identity()
 if refusal then return refusal end
 read('set', 'SCARD', own)
 if wrong then return wrong end

@@ -3,12 +3,12 @@
 -- has its attempts behind it; empty for a task. The reply says per item what else there is to know: `gone` when the job
 -- is not the caller's under that token (`unknown` while a quarantine makes that uncertain), `stopping` when somebody asked it to stop, else the number of its notifications, when `notes` is 1 and it matters.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger terms
+-- INCLUDE time require_types shard ledger server identity terms
 -- KEYS config ledger job_prefix notes_prefix
--- ARGV generation worker replies_prefix notes items...
+-- ARGV generation worker replies_prefix notes events items...
 -- REPLY OK states:list
 -- REPLY LOST
-local refusal = enter('started')
+local refusal = enter('started') or check_identity()
 if refusal then return refusal end
 local states, count = {}, 0
 local at = whole(math.floor(shard.time / 1000))
