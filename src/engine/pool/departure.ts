@@ -33,7 +33,7 @@ const LEAVE_RETRY_MS = 50;
 export async function depart(options: DepartureOptions): Promise<void> {
   const { shard, membership, clock, worker, group, table, hurry } = options;
   table.leaving = true;
-  await persist(options.persist, () => shard.drain(worker));
+  await persist(options.persist, () => shard.drain(worker, options.incarnation()));
   const members = await persist(options.persist, () => shard.members(worker, group, 0));
   if (members) membership.apply(members);
   const runs = [...table.runs()];

@@ -316,7 +316,7 @@ export class ShardWorker {
     const lossCount = this.#lossCount;
     await this.#register(this.#incarnation);
     if (!this.#lease.check()) return;
-    if (this.#state === 'leaving') await shard.drain(id);
+    if (this.#state === 'leaving') await shard.drain(id, this.#self());
     if (await this.#table.reassert(this.#self())) this.#assertedCount = lossCount;
     else this.#lease.lose('Redis says so');
     this.#reconcile.poke();

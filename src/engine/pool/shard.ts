@@ -220,9 +220,11 @@ export class Shard {
     return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation, health, events }, connection);
   }
 
-  drain(worker: string) {
+  /** `incarnation`: the worker's own, when it leaves by itself. */
+  drain(worker: string, incarnation: Argument = '') {
     const { events, mailboxPrefix } = this.#keys;
-    return this.#run(scripts.drainScript, this.#fixed, { worker, events, mailbox_prefix: mailboxPrefix });
+    const args = { worker, incarnation, events, mailbox_prefix: mailboxPrefix };
+    return this.#run(scripts.drainScript, this.#fixed, args);
   }
 
   leave(worker: string, incarnation: Argument) {

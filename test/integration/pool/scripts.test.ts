@@ -30,6 +30,8 @@ describe('the scripts of a shard', () => {
     expect(second.status === 'REGISTERED' && first.status === 'REGISTERED' && second.epoch - first.epoch).toBe(1);
     const drained = await shard.drain('b');
     expect(await shard.drain('b')).toEqual(drained);
+    // Of an earlier process under that name.
+    expect(await shard.drain('a', 7)).toEqual({ status: 'ABSENT' });
     const left = await shard.leave('b', 1);
     expect(await shard.leave('b', 1)).toEqual(left);
     expect(await shard.drain('b')).toEqual({ status: 'ABSENT' });
