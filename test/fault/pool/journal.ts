@@ -31,6 +31,9 @@ export interface JournalEvent {
     | 'noted'
     | 'told'
     | 'scheduled'
+    /** Somebody breaks the pool on purpose, and has mended it again. */
+    | 'broken'
+    | 'mended'
     // Of who holds a ticker open.
     | 'ticked'
     // Of the test.

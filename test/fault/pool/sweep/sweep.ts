@@ -34,8 +34,6 @@ export const RETRIED = 'retried';
 /** Both processes are of a release that speaks one version more than the one that made the pool. */
 export const NEW_RELEASE: ProtocolRange = { oldest: PROTOCOL.oldest, newest: PROTOCOL.newest + 1 };
 
-/** What else the healthy process does: only an operator mends what nothing of ours breaks. */
-const MENDING = new Set(['pool.repair_counters', 'pool.repair_jobs', 'pool.repair_rest', 'pool.set_aside']);
 /** Dispatched by the healthy process. */
 const REOPENED = 'reopened';
 const VICTIM = join(import.meta.dirname, 'victim.ts');
@@ -148,7 +146,10 @@ class Recovery {
       await node.dispatch(REOPENED, '', { id: REOPENED });
       journal.write('accepted', { jobs: [[REOPENED, 0]] });
     }
-    if (MENDING.has(this.#crash.script)) await repairPool(link, pool, { broken: 'set-aside' });
+    // Only an operator mends what nothing of ours breaks.
+    const told = this.#events(this.#victim).map(({ what }) => what);
+    const leftBroken = told.includes('broken') && !told.includes('mended');
+    if (leftBroken) await repairPool(link, pool, { broken: 'set-aside' });
     let wrong: string[] = [];
     for (const giveUpMs = crashedMs + GIVE_UP_MS; ; ) {
       wrong = await this.#findWrong(link);

@@ -199,8 +199,10 @@ const gone = async () => String((await shard.readJob('ghost-0', 'worker'))[0]) !
 await until(gone, 'the ghost to be reaped');
 await until(async () => (await shard.readJob('bad-0', 'state'))[0] === null, 'it to be dead');
 await purgeJobs(link, options.pool, ['bad-0'], () => {});
+journal.write('broken');
 await breakPool();
 await repairPool(link, options.pool, { broken: 'set-aside' });
+journal.write('mended');
 await first.drain();
 await upgradePool(link, options.pool, { protocols: NEW_RELEASE });
 // Told that the pool is another one now, the node looks it up again.
