@@ -56,6 +56,13 @@ describe('when the memory of Redis is full', () => {
       const all = await dumpKeys(look, keys.base, ['clock', 'last-time']);
       return new Map([...all].filter(([name]) => !ALWAYS_CHANGING.some(ending => name.endsWith(ending))));
     };
+    // The first renewal of each worker leaves a mark.
+    const marks = ['w1', 'w2', 'w3'].map(id => `proven:${id}`);
+    const haveRenewed = async () => {
+      const found = (await look.commands.call('HMGET', keys.memberInfo, ...marks)) as (Buffer | null)[];
+      return found.every(mark => mark !== null);
+    };
+    await until(haveRenewed, 'every worker to renew once');
     const before = await dump();
     await look.commands.call('CONFIG', 'SET', 'maxmemory', '1mb');
 
