@@ -104,7 +104,7 @@ function page(figures: readonly Recorded[], failed: readonly string[], redis: st
 What \`npm run test:faults\` found: real worker processes, a real Redis, faults that are really injected, and a history of
 every process that is checked afterwards. On ${availableParallelism()} cores, Node ${process.versions.node}, ${redis}.
 
-${verdict}
+${verdict}${missing(files)}
 
 * **overlaps**: times at which two workers ran one key and both believed they own it.
 * **lost**: what was accepted and is gone.
@@ -122,6 +122,12 @@ PONOS_TEST_RUNS=100 npm run test:faults
 A run that breaks a bound keeps the histories of its processes in \`.test-history\` and says where.
 
 ${sections.join('\n')}`;
+}
+
+/** Long tests that left no figures: a page made in parts may lack some. */
+function missing(files: readonly string[]): string {
+  const absent = globSync('test/**/*.long.test.ts').filter(file => !files.includes(file));
+  return absent.length === 0 ? '' : ` Not in these figures: ${absent.map(titleOf).sort().join(', ')}.`;
 }
 
 function titleOf(file: string): string {
