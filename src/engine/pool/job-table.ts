@@ -161,6 +161,11 @@ export class JobTable {
     return this.#recovery.assert(incarnation, held, run => this.stop(run.key, 'lost', run.token));
   }
 
+  /** Redis may have lost something, and the lease is over: what had to stop waits for somebody. */
+  async putBack(incarnation: string): Promise<void> {
+    await this.#recovery.assert(incarnation, [], () => {});
+  }
+
   /** Redis is the one it was. */
   confirmed(): void {
     this.#recovery.confirmed();

@@ -362,6 +362,7 @@ export class ShardWorker {
         try {
           // Where replies are lost a registration would arrive all the same, and keep others from the jobs: ask first.
           await shard.members(id, info.group, membership.epoch);
+          if (this.#lossCount > this.#assertedCount) await this.#table.putBack(this.#self());
           await this.#register(this.#incarnation + 1);
           this.#reconcile.poke();
         } catch (error) {

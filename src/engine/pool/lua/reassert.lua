@@ -3,6 +3,7 @@
 -- older than the caller's, is written again as the caller has it. `items` are key, token, state, attempt, stable_ms, group,
 -- dispatch, terms and payload; the state is running, assigned, or pending for a job that the worker had to stop or has given up, which
 -- then waits, unless it is known to have ended.
+-- What only waits needs no membership: a worker whose name somebody else has by now can still put back what it held.
 -- Only in quarantine is anything restored: later somebody else may run the job. Per item the reply says `kept`, `restored`,
 -- or `stale` when the caller must stop it.
 -- INCLUDE time require_types shard ledger server identity terms requeue
@@ -18,7 +19,11 @@ local stand = read('hash', 'HGET', member_info, 'incarnation:' .. worker)
 read('set', 'SCARD', own)
 read('set', 'SCARD', groups)
 if wrong then return wrong end
-if not lease or stand ~= incarnation or tonumber(lease) <= shard.now then return {'EXPIRED'} end
+if not lease or stand ~= incarnation or tonumber(lease) <= shard.now then
+  for i = 3, #items, 9 do
+    if items[i] ~= 'pending' then return {'EXPIRED'} end
+  end
+end
 
 local function remove_from_index(key, present)
   if present[1] == 'pending' then
