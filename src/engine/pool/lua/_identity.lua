@@ -16,3 +16,9 @@ local function check_identity()
   log('quarantined', '', '', '', 'another server, or a restart')
   return nil
 end
+
+-- In quarantine a record that is missing (`recorded` is its token), or older than what the caller holds, proves nothing: the
+-- caller asserts what it has, then asks again.
+local function is_unsure(recorded, token)
+  return shard.quarantine > 0 and tonumber(recorded or '0') < tonumber(token)
+end

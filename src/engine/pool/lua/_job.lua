@@ -18,12 +18,6 @@ local function job_of(key, alive_at)
   return job
 end
 
--- In quarantine a record that is missing, or older than what the caller holds, proves nothing: the caller asserts what it
--- has, then asks again.
-local function is_unsure(job, token)
-  return shard.quarantine > 0 and (not job or tonumber(job.token) < tonumber(token))
-end
-
 -- Exponential with equal jitter, as core/backoff.ts; `random` in [0, 1) comes from the caller.
 local function backoff_us(job, failures, random)
   local ceiling = math.min(job.backoff_max, job.backoff * 2 ^ math.max(0, math.min(failures - 1, 30)))

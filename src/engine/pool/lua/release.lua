@@ -21,7 +21,7 @@ read('set', 'SCARD', groups)
 read('hash', 'HLEN', member_info)
 if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
 if wrong then return wrong end
-if is_unsure(job, token) then return {'UNKNOWN'} end
+if is_unsure(job and job.token, token) then return {'UNKNOWN'} end
 if not job or job.token ~= token or job.state == 'pending' then return {'GONE'} end
 redis.call('SREM', own, key)
 if job.state == 'stopping' then

@@ -18,8 +18,7 @@ for i = 1, #items, 4 do
   local job = ending_of(key)
   wrong = nil
   if not job or job.token ~= token then
-    local unsure = shard.quarantine > 0 and (not job or tonumber(job.token) < tonumber(token))
-    states[#states + 1] = unsure and 'unknown' or 'gone'
+    states[#states + 1] = is_unsure(job and job.token, token) and 'unknown' or 'gone'
   else
     redis.call('SREM', own, key)
     end_job(key, job, outcome, result)

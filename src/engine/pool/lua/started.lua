@@ -17,8 +17,7 @@ for i = 1, #items, 3 do
   local job = job_prefix .. key
   local found = redis.pcall('HMGET', job, 'token', 'state', 'dispatch', 'terms')
   if found.err or found[1] ~= token then
-    local unsure = shard.quarantine > 0 and (found.err or tonumber(found[1] or '0') < tonumber(token))
-    states[#states + 1] = unsure and 'unknown' or 'gone'
+    states[#states + 1] = is_unsure(found[1], token) and 'unknown' or 'gone'
   elseif found[2] == 'stopping' then
     states[#states + 1] = 'stopping'
   else
