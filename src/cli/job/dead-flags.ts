@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { listJobs, type RedisLink, redisTimeMs } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
 import { UsageError } from '../errors.ts';
 import { duration } from '../flags.ts';
 
@@ -15,6 +16,12 @@ export interface DeadChoice {
   all: boolean | undefined;
   olderThanMs: number | undefined;
   group: string | undefined;
+}
+
+/** As plans and questions name them. */
+export function describeDead(pool: string, keys: readonly string[]): string {
+  const which = keys.length === 1 ? `dead job "${keys[0]}"` : formatCount(keys.length, 'dead job');
+  return `${which} of pool "${pool}"`;
 }
 
 /** The keys that are meant. @throws UsageError unless keys or a kind is given; NotFoundError when there is no such pool. */

@@ -1,9 +1,8 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
-import { chooseDead, deadFlags } from '../../cli/job/dead-flags.ts';
+import { chooseDead, deadFlags, describeDead } from '../../cli/job/dead-flags.ts';
 import { DeadResults } from '../../cli/job/dead-results.ts';
 import { NotFoundError, purgeJobs } from '../../engine/index.ts';
-import { formatCount } from '../../present/human.ts';
 
 export default class JobPurge extends BaseCommand<typeof JobPurge> {
   static override summary = 'Remove dead jobs for good, payloads included';
@@ -22,7 +21,7 @@ export default class JobPurge extends BaseCommand<typeof JobPurge> {
     const { all, 'older-than': olderThanMs, group } = this.flags;
     const link = await this.connect();
     const keys = await chooseDead(link, this.pool, { keys: this.args.keys, all, olderThanMs, group });
-    const what = `${keys.length === 1 ? `dead job "${keys[0]}"` : formatCount(keys.length, 'dead job')} of pool "${this.pool}"`;
+    const what = describeDead(this.pool, keys);
     if (await this.planned(`purge ${what}`)) return;
     if (keys.length > 0) await this.confirm(`Purge ${what}`);
     const results = new DeadResults(this.output, 'purged');

@@ -151,7 +151,7 @@ export async function readRecords(
   const rows = await Promise.all(
     keys.map(async key => {
       const bytes = jobKeyBytes(key);
-      const shard = clocksUs.length === 1 ? 0 : shardIndex(hash64(bytes), clocksUs.length);
+      const shard = shardIndex(hash64(bytes), clocksUs.length);
       const fields = await link.commands.call(
         'HMGET',
         (records[shard] as (key: KeyBytes) => KeyBytes)(bytes),

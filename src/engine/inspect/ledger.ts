@@ -1,5 +1,6 @@
 import { decodeText } from '../core/text.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { compareEntryIds } from '../streams/entry-id.ts';
 import { requirePool } from './pool-reading.ts';
 import type { LedgerEntry } from './snapshots.ts';
 
@@ -32,12 +33,6 @@ export async function listLedger(link: RedisLink, pool: string, options: LedgerO
   );
   const entries = parts.flat().sort((one, other) => compareEntryIds(one.id, other.id));
   return after === undefined ? entries.slice(-count) : entries.slice(0, count);
-}
-
-function compareEntryIds(one: string, other: string): number {
-  const [oneMs = 0, oneSequence = 0] = one.split('-').map(Number);
-  const [otherMs = 0, otherSequence = 0] = other.split('-').map(Number);
-  return oneMs - otherMs || oneSequence - otherSequence;
 }
 
 /** The latest entries about one job, oldest first. Looks back a bounded way. */

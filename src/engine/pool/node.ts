@@ -58,9 +58,6 @@ export class PoolNode extends PoolClient {
     view.events.on('pending', group => {
       for (const worker of this.#workers) if (worker.group === group) worker.poke();
     });
-    view.events.on('stateLost', () => {
-      for (const worker of this.#workers) worker.poke();
-    });
     view.events.on('schedule', name => {
       for (const scheduler of this.#schedulers) scheduler.poke();
       for (const ticker of this.#tickers) if (ticker.name === name) ticker.poke();
