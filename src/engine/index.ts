@@ -57,6 +57,7 @@ export { globMatcher } from './core/glob.ts';
 export { newId } from './core/ids.ts';
 export type { Option, OptionInput, OptionTable } from './core/options.ts';
 export { decodeText, encodeText } from './core/text.ts';
+export { readTraceContext, type TraceContext, traceHeaders } from './core/trace-context.ts';
 export { type Diagnosis, type DiagnosisOptions, diagnose } from './inspect/diagnosis.ts';
 export type * from './inspect/fleet.ts';
 export { checkInvariants, type InvariantOptions, type InvariantReport } from './inspect/invariants/invariants.ts';

@@ -20,6 +20,7 @@ export interface StreamEvent {
   readonly name: string;
   readonly payload: Buffer;
   readonly topic: string | undefined;
+  /** As they were published. `readTraceContext` reads those of a trace. */
   readonly headers: ReadonlyMap<string, string>;
   /** When it was published, by the wall clock of Redis. */
   readonly atMs: number;
@@ -88,6 +89,9 @@ function wellFormed(text: string): string | Uint8Array {
 }
 
 function encodeHeaders(headers: Headers): string | undefined {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw new ArgumentError('headers are a Map or an object of strings');
+  }
   const pairs = headers instanceof Map ? [...headers] : Object.entries(headers);
   if (pairs.length === 0) return undefined;
   for (const [key, value] of pairs) {
