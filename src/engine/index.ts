@@ -154,7 +154,7 @@ export type { Schedule, TickerInput } from './pool/schedules/record.ts';
 export type { Tick, TickCallback, Ticker, TickerEvents } from './pool/schedules/ticker.ts';
 export type { CronTiming, IntervalTiming, Timing } from './pool/schedules/ticks.ts';
 export { Worker } from './pool/worker.ts';
-export type { WorkerEvents } from './pool/worker-events.ts';
+export { type WorkerEvents, workerEventNames } from './pool/worker-events.ts';
 export type { Access } from './redis/access.ts';
 export type { TlsOptions } from './redis/client.ts';
 export { linkOptions, RedisLink, type RedisLinkOptions } from './redis/link.ts';

@@ -2,7 +2,14 @@
  * Tells what a worker does: sentences on stderr, or records on stdout when a format was asked for. The worker never
  * waits for a slow reader; what does not fit is counted and told.
  */
-import { describeError, PonosError, type PoolNode, type Worker, type WorkerEvents } from '../../engine/index.ts';
+import {
+  describeError,
+  type Emitter,
+  PonosError,
+  type PoolNode,
+  type WorkerEvents,
+  workerEventNames,
+} from '../../engine/index.ts';
 import { formatCount, formatTime } from '../../present/human.ts';
 import { type WorkerEventRow, workerEventNoun } from '../../present/nouns/worker-events.ts';
 import { safeText } from '../../present/safe-text.ts';
@@ -11,20 +18,6 @@ import type { Output, RecordStream } from '../output.ts';
 import { describeWorkerEvent, type EventFacts } from './describe-event.ts';
 
 const MOST_QUEUED = 10_000;
-const EVENTS: readonly (keyof WorkerEvents)[] = [
-  'registered',
-  'started',
-  'completed',
-  'stopped',
-  'moved',
-  'failed',
-  'fenced',
-  'zombies',
-  'lagging',
-  'handlerError',
-  'draining',
-  'left',
-];
 const LOSSES = {
   flushed: 'Redis lost the pool: its workers say what they run; nothing is admitted for one lease',
   server: 'another Redis answers, or a restarted one: workers say what they run; nothing is admitted for one lease',
@@ -47,11 +40,17 @@ export class EventLog {
     if (format !== 'table' && format !== 'wide') this.#records = output.stream(workerEventNoun);
   }
 
-  follow(node: PoolNode, worker: Worker): void {
-    this.#worker = worker.id;
+  followNode(node: PoolNode): void {
     node.events.on('error', error => this.#tellTrouble(describeWorkerEvent('error', error)));
     node.events.on('stateLost', cause => this.tell('stateLost', { more: { cause }, sentence: LOSSES[cause] }));
-    for (const name of EVENTS) worker.events.on(name, event => this.tell(name, describeWorkerEvent(name, event)));
+  }
+
+  followWorker(worker: string, events: Emitter<WorkerEvents>): void {
+    this.#worker = worker;
+    for (const name of workerEventNames) {
+      // Its node tells the errors.
+      if (name !== 'error') events.on(name, event => this.#tellOf(name, event));
+    }
   }
 
   tell(event: string, { key, token, more = {}, sentence }: EventFacts): void {
@@ -80,6 +79,12 @@ export class EventLog {
   /** Resolves when all is written, or nobody reads any more. */
   async flush(): Promise<void> {
     while (this.#pumping) await this.#pumping;
+  }
+
+  #tellOf<Name extends keyof WorkerEvents>(name: Name, event: WorkerEvents[Name]): void {
+    // That it is a member for the first time is told when it is one in every shard: it is ready.
+    if (name === 'registered' && (event as WorkerEvents['registered']).incarnation === 1) return;
+    this.tell(name, describeWorkerEvent(name, event));
   }
 
   #tellTrouble(facts: EventFacts): void {

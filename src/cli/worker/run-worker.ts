@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import {
   type AddWorkerOptions,
   listJobs,
+  newId,
   PoolNode,
   type PoolNodeOptions,
   type RedisLink,
@@ -47,9 +48,14 @@ export async function runWorker(run: WorkerRun): Promise<void> {
         return node.close();
       },
     });
-    worker = await node.addWorker(run.worker);
-    log.follow(node, worker);
-    const left = worker.events.once('left');
+    log.followNode(node);
+    const { id = newId() } = run.worker;
+    let left: Promise<unknown> | undefined;
+    const listen = (events: Worker['events']) => {
+      log.followWorker(id, events);
+      left = events.once('left');
+    };
+    worker = await node.addWorker({ ...run.worker, id, listen });
     await output.note(`worker ${worker.id} ready: pool ${run.pool}, group ${worker.group}`);
     log.tell('ready', { more: { pool: run.pool, group: worker.group, pid: process.pid }, sentence: null });
     const over = new AbortController();

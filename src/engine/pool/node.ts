@@ -1,8 +1,10 @@
 import { hostname } from 'node:os';
 import { within } from '../core/clock.ts';
+import type { Emitter } from '../core/emitter.ts';
 import { ClosedError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { checkName } from '../core/names.ts';
+import { openAll } from '../core/open-all.ts';
 import { type OptionInput, resolveOptions } from '../core/options.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { RedisLink } from '../redis/link.ts';
@@ -21,6 +23,7 @@ import { Scheduler } from './schedules/scheduler.ts';
 import { type TickCallback, Ticker } from './schedules/ticker.ts';
 import { splitTiming } from './schedules/ticks.ts';
 import { Worker } from './worker.ts';
+import type { WorkerEvents } from './worker-events.ts';
 
 export interface AddWorkerOptions extends OptionInput<typeof workerOptions> {
   handler: JobHandler;
@@ -28,6 +31,8 @@ export interface AddWorkerOptions extends OptionInput<typeof workerOptions> {
   group?: string | undefined;
   /** Name in the pool, for one process at a time; default a random one. */
   id?: string | undefined;
+  /** Called with the worker's events before it registers: whoever listens then misses none. */
+  listen?: ((events: Emitter<WorkerEvents>) => void) | undefined;
 }
 
 /** A process in a pool that hosts workers, and dispatches as any client does. */
@@ -55,11 +60,11 @@ export class PoolNode extends PoolClient {
     this.#lag = new LoopLag(view.link.clock, () => [...this.#workers].some(worker => worker.jobCount > 0));
     const { host = hostname(), version = '', protocols = PROTOCOL } = options;
     this.#about = { host, version, startedAtMs: view.link.clock.wallMs(), protocols };
-    view.events.on('pending', group => {
-      for (const worker of this.#workers) if (worker.group === group) worker.poke();
+    view.events.on('pending', ({ group, shard }) => {
+      for (const worker of this.#workers) if (worker.group === group) worker.poke(shard);
     });
-    view.events.on('schedule', name => {
-      for (const scheduler of this.#schedulers) scheduler.poke();
+    view.events.on('schedule', ({ name, shard }) => {
+      this.#schedulers[shard]?.poke();
       for (const ticker of this.#tickers) if (ticker.name === name) ticker.poke();
     });
     this.#schedulers = view.shards.map(
@@ -112,7 +117,7 @@ export class PoolNode extends PoolClient {
    */
   async addWorker(options: AddWorkerOptions): Promise<Worker> {
     if (this.#ending) throw new ClosedError(`node of pool "${this.pool}"`);
-    const { handler, group = DEFAULT_GROUP, id = newId(), ...rest } = options;
+    const { handler, group = DEFAULT_GROUP, id = newId(), listen, ...rest } = options;
     const { capacity, weight } = resolveOptions('addWorker', workerOptions, rest);
     const { link, shards } = this.view;
     const worker = await Worker.open({
@@ -125,11 +130,14 @@ export class PoolNode extends PoolClient {
       settings: this.#settings,
       handler,
       lag: this.#lag,
+      listen: events => {
+        events.on('error', error => this.events.emit('error', error));
+        listen?.(events);
+      },
       info: { group: checkName('group', group), capacity, weight, node: this.id, pid: process.pid, ...this.#about },
     });
     this.#workers.add(worker);
     worker.events.on('left', () => this.#workers.delete(worker));
-    worker.events.on('error', error => this.events.emit('error', error));
     // So that what this node dispatches from here on can go to it at once.
     await this.view.update();
     return worker;
@@ -190,11 +198,9 @@ export class PoolNode extends PoolClient {
 }
 
 /** One for each shard: a renewal without an answer has its connection opened anew, which must not cost other shards theirs. */
-async function openLeases({ link, shards }: PoolView): Promise<Connection[]> {
-  const opened = await Promise.allSettled(shards.map(() => link.openLease()));
-  const connections = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
-  const failure = opened.find(result => result.status === 'rejected');
-  if (!failure) return connections;
-  await Promise.all(connections.map(connection => connection.close()));
-  throw failure.reason;
+function openLeases({ link, shards }: PoolView): Promise<Connection[]> {
+  return openAll(
+    shards.map(() => link.openLease()),
+    connection => connection.close(),
+  );
 }

@@ -4,14 +4,16 @@
  */
 import { Emitter } from '../core/emitter.ts';
 import { checkName } from '../core/names.ts';
+import { openAll } from '../core/open-all.ts';
 import { requireNoEviction } from '../redis/eviction.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { type Hash64, shardIndex } from './hash.ts';
+import { LossNews } from './loss-news.ts';
 import { type LeaseOption, poolOptions } from './options.ts';
 import type { ProtocolRange } from './protocol.ts';
 import { RouteMap } from './route-map.ts';
-import { Shard } from './shard.ts';
-import { ShardView, type ShardViewEvents } from './shard-view.ts';
+import { type LossCause, Shard } from './shard.ts';
+import { ShardView } from './shard-view.ts';
 
 export interface PoolViewOptions {
   create: boolean;
@@ -26,24 +28,37 @@ export interface PoolViewOptions {
   protocols?: ProtocolRange | undefined;
 }
 
+export interface PoolViewEvents {
+  /** Redis may have lost something of the pool; once for each loss, whatever the number of shards. */
+  stateLost: LossCause;
+  /** Work waits in a group, in the shard of that index. */
+  pending: { group: string; shard: number };
+  /** A schedule or ticker of that name was changed, in the shard of that index. */
+  schedule: { name: string; shard: number };
+  error: unknown;
+}
+
 export class PoolView {
   readonly link: RedisLink;
   readonly pool: string;
   readonly shards: readonly ShardView[];
   readonly routes: RouteMap;
-  /** What the views of the shards tell. */
-  readonly events = new Emitter<ShardViewEvents>();
+  readonly events = new Emitter<PoolViewEvents>();
 
   private constructor(link: RedisLink, pool: string, shards: readonly ShardView[], routes: RouteMap) {
     this.link = link;
     this.pool = pool;
     this.shards = shards;
     this.routes = routes;
-    for (const { events } of shards) {
-      for (const name of ['stateLost', 'pending', 'schedule', 'error'] as const) {
-        events.on(name, event => this.events.emit(name, event as never));
-      }
-    }
+    const losses = new LossNews(link.clock, () => (shards[0] as ShardView).shard.terms.leaseMs);
+    shards.forEach(({ events }, shard) => {
+      events.on('stateLost', cause => {
+        if (losses.isNew(shard, cause)) this.events.emit('stateLost', cause);
+      });
+      events.on('pending', group => this.events.emit('pending', { group, shard }));
+      events.on('schedule', name => this.events.emit('schedule', { name, shard }));
+      events.on('error', error => this.events.emit('error', error));
+    });
   }
 
   static async open(link: RedisLink, pool: string, options: PoolViewOptions): Promise<PoolView> {
@@ -67,12 +82,12 @@ export class PoolView {
     });
     const routes = await RouteMap.open(link, pool);
     const opening = [first, ...(await Promise.all(others))].map(shard => ShardView.open(link, shard, refreshMs));
-    const opened = await Promise.allSettled(opening);
-    const views = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
-    const failure = opened.find(result => result.status === 'rejected');
-    if (!failure) return new PoolView(link, pool, views, routes);
-    await Promise.all([routes.close(), ...views.map(view => view.close())]);
-    throw failure.reason;
+    try {
+      return new PoolView(link, pool, await openAll(opening, view => view.close()), routes);
+    } catch (error) {
+      await routes.close();
+      throw error;
+    }
   }
 
   /** The shard of a job key. */

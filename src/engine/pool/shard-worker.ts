@@ -9,7 +9,7 @@
  */
 import { backoffMs } from '../core/backoff.ts';
 import { type Clock, sleep, type Timer, within } from '../core/clock.ts';
-import { Emitter } from '../core/emitter.ts';
+import type { Emitter } from '../core/emitter.ts';
 import { ConflictError, PonosError, RedisUnavailableError } from '../core/errors.ts';
 import { PeriodicTask } from '../core/periodic.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -33,6 +33,8 @@ import { Zombies } from './zombies.ts';
 
 export interface ShardWorkerSetup {
   id: string;
+  /** What it tells from the beginning. */
+  events: Emitter<WorkerEvents>;
   shard: Shard;
   membership: Membership;
   clock: Clock;
@@ -55,7 +57,7 @@ const END_LIMIT_MS = 1000;
 export class ShardWorker {
   readonly id: string;
   readonly group: string;
-  readonly events = new Emitter<WorkerEvents>();
+  readonly events: Emitter<WorkerEvents>;
   readonly #setup: ShardWorkerSetup;
   readonly #lease: Lease;
   readonly #table: JobTable;
@@ -89,6 +91,7 @@ export class ShardWorker {
     const { id, shard, membership, clock, random, settings, handler, info } = setup;
     this.id = id;
     this.group = info.group;
+    this.events = setup.events;
     const onError = (error: unknown) => this.events.emit('error', error);
     this.#lease = new Lease({
       clock,

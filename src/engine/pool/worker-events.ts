@@ -26,3 +26,27 @@ export interface WorkerEvents {
   /** A step in the background failed; it is tried again. */
   error: unknown;
 }
+
+/** Each shard tells them of itself. */
+export const SHARD_EVENTS = [
+  'registered',
+  'started',
+  'completed',
+  'stopped',
+  'moved',
+  'failed',
+  'fenced',
+  'zombies',
+  'lagging',
+  'handlerError',
+  'error',
+] as const satisfies readonly (keyof WorkerEvents)[];
+
+/** They concern the worker as a whole, and are told once. */
+const WHOLE_EVENTS = ['draining', 'left'] as const satisfies readonly Exclude<
+  keyof WorkerEvents,
+  (typeof SHARD_EVENTS)[number]
+>[];
+
+/** The name of every event of a worker. */
+export const workerEventNames: readonly (keyof WorkerEvents)[] = [...SHARD_EVENTS, ...WHOLE_EVENTS];

@@ -3,31 +3,20 @@
  * that is cut off from it costs the jobs of that shard and no others.
  */
 import { Emitter } from '../core/emitter.ts';
+import { openAll } from '../core/open-all.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { ShardView } from './shard-view.ts';
 import { ShardWorker, type ShardWorkerSetup, type WorkerState } from './shard-worker.ts';
-import type { WorkerEvents } from './worker-events.ts';
+import { SHARD_EVENTS, type WorkerEvents } from './worker-events.ts';
 
-export interface WorkerSetup extends Omit<ShardWorkerSetup, 'shard' | 'membership' | 'leaseConnection'> {
+export interface WorkerSetup extends Omit<ShardWorkerSetup, 'shard' | 'membership' | 'leaseConnection' | 'events'> {
   shards: readonly ShardView[];
   /** Of each shard. */
   leaseConnections: readonly Connection[];
+  /** Called with the worker's events before it registers. */
+  listen(events: Emitter<WorkerEvents>): void;
 }
 
-/** Told by each shard; the other events concern the worker as a whole and are told once. */
-const PER_SHARD: readonly Exclude<keyof WorkerEvents, 'draining' | 'left'>[] = [
-  'registered',
-  'started',
-  'completed',
-  'stopped',
-  'moved',
-  'failed',
-  'fenced',
-  'zombies',
-  'lagging',
-  'handlerError',
-  'error',
-];
 /** What the worker is, when its shards do not agree: the first of these. */
 const WORST_FIRST: readonly WorkerState[] = ['opening', 'fenced', 'leaving', 'member', 'left'];
 
@@ -35,38 +24,22 @@ export class Worker {
   readonly id: string;
   readonly group: string;
   readonly events = new Emitter<WorkerEvents>();
-  readonly #parts: readonly ShardWorker[];
+  /** One for each shard; none before all have registered. */
+  #parts: readonly ShardWorker[] = [];
   #draining = false;
+  #left = false;
 
-  private constructor(parts: readonly ShardWorker[], { id, group }: { id: string; group: string }) {
+  private constructor({ id, info }: WorkerSetup) {
     this.id = id;
-    this.group = group;
-    this.#parts = parts;
-    for (const part of parts) {
-      for (const name of PER_SHARD) part.events.on(name, event => this.events.emit(name, event as never));
-      // Told in one shard, it leaves all.
-      part.events.on('draining', () => this.#drainAll());
-      part.events.on('left', () => {
-        if (this.state === 'left') this.events.emit('left', undefined);
-      });
-    }
+    this.group = info.group;
   }
 
   /** Registers in every shard and begins to take jobs. */
   static async open(setup: WorkerSetup): Promise<Worker> {
-    const { shards, leaseConnections, ...rest } = setup;
-    const opened = await Promise.allSettled(
-      shards.map(({ shard, membership }, at) =>
-        ShardWorker.open({ ...rest, shard, membership, leaseConnection: leaseConnections[at] as Connection }),
-      ),
-    );
-    const parts = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []));
-    const failure = opened.find(result => result.status === 'rejected');
-    if (failure) {
-      await Promise.all(parts.map(part => part.close()));
-      throw failure.reason;
-    }
-    return new Worker(parts, { id: setup.id, group: setup.info.group });
+    const worker = new Worker(setup);
+    setup.listen(worker.events);
+    await worker.#open(setup);
+    return worker;
   }
 
   /** Counts up after every fence; the highest of any shard. */
@@ -80,12 +53,12 @@ export class Worker {
   }
 
   get state(): WorkerState {
-    return WORST_FIRST.find(state => this.#parts.some(part => part.state === state)) ?? 'left';
+    return WORST_FIRST.find(state => this.#parts.some(part => part.state === state)) ?? 'opening';
   }
 
-  /** Looks at Redis now instead of at the next turn. */
-  poke(): void {
-    for (const part of this.#parts) part.poke();
+  /** Looks at the shard of that index now instead of at the next turn. */
+  poke(shard: number): void {
+    this.#parts[shard]?.poke();
   }
 
   /**
@@ -101,11 +74,47 @@ export class Worker {
     await Promise.all(this.#parts.map(part => part.close()));
   }
 
+  async #open({ shards, leaseConnections, ...setup }: WorkerSetup): Promise<void> {
+    const opening = shards.map(({ shard, membership }, at) =>
+      ShardWorker.open({
+        ...setup,
+        shard,
+        membership,
+        leaseConnection: leaseConnections[at] as Connection,
+        events: this.#partEvents(),
+      }),
+    );
+    this.#parts = await openAll(opening, part => part.close());
+    if (this.#draining) this.#drainAll();
+  }
+
+  /** Nothing that a part tells is lost, also not before the others have registered. */
+  #partEvents(): Emitter<WorkerEvents> {
+    const events = new Emitter<WorkerEvents>();
+    for (const name of SHARD_EVENTS) events.on(name, event => this.events.emit(name, event as never));
+    // Told in one shard, it leaves all; those that are opening do it when they are open.
+    events.on('draining', () => {
+      if (this.#draining) return;
+      this.#draining = true;
+      if (this.#parts.length > 0) this.#drainAll();
+    });
+    events.on('left', () => this.#tellLeft());
+    return events;
+  }
+
   #drainAll(): void {
-    if (this.#draining) return;
-    this.#draining = true;
     this.events.emit('draining', undefined);
     // The part that tells it has not quite begun.
-    queueMicrotask(() => this.drain().catch(error => this.events.emit('error', error)));
+    queueMicrotask(() =>
+      this.drain()
+        .then(() => this.#tellLeft())
+        .catch(error => this.events.emit('error', error)),
+    );
+  }
+
+  #tellLeft(): void {
+    if (this.#left || this.state !== 'left') return;
+    this.#left = true;
+    this.events.emit('left', undefined);
   }
 }

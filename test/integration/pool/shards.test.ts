@@ -105,6 +105,8 @@ describe('a pool of several shards', () => {
     const [a] = await fleet(['a', 'b'], recorder);
     await Promise.all(KEYS.map(key => a?.node.dispatch(key, '', { wait: 'started' })));
     const link = await fixture.look();
+    const losses: unknown[] = [];
+    a?.node.events.on('stateLost', cause => losses.push(cause));
     await link.commands.call('FLUSHALL');
     await until(async () => {
       const jobs = await listJobs(link, fixture.pool).catch(() => []);
@@ -112,6 +114,39 @@ describe('a pool of several shards', () => {
     }, 'the records to be back');
     expect((await showPool(link, fixture.pool)).shardCount).toBe(SHARDS);
     for (const key of KEYS) expect(recorder.of(key)).toHaveLength(1);
+    expect(losses).toEqual(['flushed']);
+  });
+
+  it('tells everything of a worker from its first registration on', async () => {
+    const recorder = new Recorder();
+    const node = await fixture.node({ lease: TEST_LEASE, shards: SHARDS });
+    await Promise.all(KEYS.map(key => node.dispatch(key)));
+    const told: string[] = [];
+    await node.addWorker({
+      handler: recorder.service('w'),
+      listen: events => {
+        events.on('registered', ({ incarnation }) => told.push(`registered ${incarnation}`));
+        events.on('started', () => told.push('started'));
+      },
+    });
+    await until(() => recorder.runningCount === KEYS.length, 'all jobs to run');
+    expect(told.filter(what => what === 'registered 1')).toHaveLength(SHARDS);
+    expect(told.filter(what => what === 'started')).toHaveLength(KEYS.length);
+  });
+
+  it('lets only the part of a worker look where work waits', async () => {
+    const node = await fixture.node({ lease: TEST_LEASE, shards: SHARDS, reconcileMs: 60_000 });
+    await node.addWorker({ handler: { run: async () => {} }, id: 'w' });
+    const { shards } = node['view'];
+    const looks = shards.map(({ shard }) => vi.spyOn(shard, 'members'));
+    const lookCounts = () => looks.map(({ mock }) => mock.calls.filter(([worker]) => worker === 'w').length);
+    // Until the looks of the beginning are over.
+    await until(() => node.dispatch('done', '', { wait: 'completed' }), 'it to work');
+    const before = lookCounts();
+    await node.dispatch('later', '', { delayMs: 600_000 });
+    const at = shardIndex(jobKeyForm('later').hash, SHARDS);
+    await until(() => (lookCounts()[at] as number) > (before[at] as number), 'it to look');
+    expect(lookCounts().filter((_, shard) => shard !== at)).toEqual(before.filter((_, shard) => shard !== at));
   });
 
   it('has the number of shards it was made with', async () => {

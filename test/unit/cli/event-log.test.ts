@@ -5,7 +5,7 @@ import { resolveLooks } from '../../../src/cli/format.ts';
 import { Output } from '../../../src/cli/output.ts';
 import { EventLog } from '../../../src/cli/worker/event-log.ts';
 import { Emitter } from '../../../src/engine/core/emitter.ts';
-import { type PoolClientEvents, type PoolNode, RedisUnavailableError, type Worker } from '../../../src/engine/index.ts';
+import { type PoolClientEvents, type PoolNode, RedisUnavailableError } from '../../../src/engine/index.ts';
 import type { WorkerEvents } from '../../../src/engine/pool/worker-events.ts';
 
 /** Takes what is written only after `open`. */
@@ -41,10 +41,11 @@ function setUp(format?: string) {
   const [stdout, stderr] = [new Gate(), new Gate()];
   const looks = resolveLooks({ flags: { output: format }, env: {} }, true);
   const log = new EventLog(new Output({ looks, stdout: new ByteSink(stdout), stderr: new ByteSink(stderr) }));
-  const worker = { id: 'w', events: new Emitter<WorkerEvents>() };
+  const worker = new Emitter<WorkerEvents>();
   const node = { events: new Emitter<PoolClientEvents>() };
-  log.follow(node as unknown as PoolNode, worker as unknown as Worker);
-  return { log, stdout, stderr, worker: worker.events, node: node.events };
+  log.followNode(node as unknown as PoolNode);
+  log.followWorker('w', worker);
+  return { log, stdout, stderr, worker, node: node.events };
 }
 
 test('each event is a sentence on stderr, or a record on stdout', async () => {
@@ -64,6 +65,14 @@ test('each event is a sentence on stderr, or a record on stdout', async () => {
     attempt: 2,
   });
   expect(records.stderr.text).toBe('');
+});
+
+test('a registration is told when it is not the first', async () => {
+  const { log, worker, stderr } = setUp();
+  worker.emit('registered', { incarnation: 1 });
+  worker.emit('registered', { incarnation: 2 });
+  await log.flush();
+  expect(stderr.text).toMatch(/^\S+ member of the pool again, as incarnation 2\n$/);
 });
 
 test('a key cannot forge a line', async () => {
