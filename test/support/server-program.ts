@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process';
 
-/** The server there is on this machine; undefined when there is none. */
-export const serverProgram = ['redis-server', 'valkey-server'].find(
+/** Names another server for the tests than the one of this machine, e.g. `/opt/valkey/bin/valkey-server`. */
+const chosen = process.env.PONOS_TEST_SERVER;
+
+/** The server the tests run against; undefined when there is none. */
+export const serverProgram = (chosen ? [chosen] : ['redis-server', 'valkey-server']).find(
   program => spawnSync(program, ['--version']).status === 0,
 );
