@@ -5,6 +5,7 @@
  */
 
 export { purgeJobs, retryJobs } from './admin/dead-jobs.ts';
+export { type DeadReplay, purgeDead, type ReplayDeadOptions, replayDead } from './admin/dead-letters.ts';
 export { drainWorkersOf, rebalancePool, type WaitForOptions, workersOf } from './admin/fleet.ts';
 export { destroyMap, resetMap } from './admin/maps.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
@@ -18,6 +19,16 @@ export {
   resumeSchedule,
 } from './admin/schedules.ts';
 export { openPool, shutDownPool } from './admin/shutdown.ts';
+export {
+  listClaimable,
+  planReset,
+  type ReleaseOptions,
+  type ResetOptions,
+  type ResetPlan,
+  releaseEntries,
+  removeSink,
+  resetSink,
+} from './admin/sinks.ts';
 export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
 export { type PoolUpgrade, type UpgradeOptions, upgradePool } from './admin/upgrade.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
@@ -59,6 +70,7 @@ export type { Option, OptionInput, OptionTable } from './core/options.ts';
 export { decodeText, encodeText } from './core/text.ts';
 export { readTraceContext, type TraceContext, traceHeaders } from './core/trace-context.ts';
 export { type Diagnosis, type DiagnosisOptions, diagnose } from './inspect/diagnosis.ts';
+export { type DeadFilter, listDead, listDeadIds, listEvents, showDead, showEvent } from './inspect/events.ts';
 export type * from './inspect/fleet.ts';
 export { checkInvariants, type InvariantOptions, type InvariantReport } from './inspect/invariants/invariants.ts';
 export {
@@ -79,7 +91,7 @@ export { planRoutes, type Regrouping } from './inspect/route-plan.ts';
 export { listSchedules, showSchedule } from './inspect/schedules.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
-export { listDead, listEvents, listPending, listSinks, listStreams, showSink, showStream } from './inspect/streams.ts';
+export { listPending, listSinks, listStreams, showSink, showStream } from './inspect/streams.ts';
 export type { MapChange, MapChangeKind, ResetCause } from './maps/changes.ts';
 export { MapClient, type MapClientOptions } from './maps/map-client.ts';
 export type {

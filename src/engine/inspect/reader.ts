@@ -3,6 +3,7 @@
  * the same answer in Redis, one reading answers them together.
  */
 import type { RedisLink } from '../redis/link.ts';
+import { listEvents } from './events.ts';
 import { collectKeys, readRecords, showJob } from './jobs.ts';
 import { listLedger } from './ledger.ts';
 import { listMapEntries, listMaps } from './maps.ts';
@@ -25,7 +26,7 @@ import type {
   StreamSnapshot,
   WorkerSnapshot,
 } from './snapshots.ts';
-import { listEvents, listPending, listSinks, listStreams } from './streams.ts';
+import { listPending, listSinks, listStreams } from './streams.ts';
 
 export interface PoolsReading {
   pools: PoolSnapshot[];

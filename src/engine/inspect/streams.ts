@@ -3,14 +3,11 @@ import { NotFoundError } from '../core/errors.ts';
 import { checkName, isName } from '../core/names.ts';
 import { decodeText } from '../core/text.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { parseDeadEntry } from '../streams/dead-entry.ts';
 import { entryTimeMs, FIRST_ID } from '../streams/entry-id.ts';
-import { decodeContents, type RawEntry } from '../streams/event.ts';
 import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
 import { redisTimeMs } from '../streams/position.ts';
-import { toBlob } from './blob.ts';
 import { lagOf, maxLag } from './lag.ts';
-import type { DeadSnapshot, EventSnapshot, PendingSnapshot, SinkSnapshot, StreamSnapshot } from './snapshots.ts';
+import type { PendingSnapshot, SinkSnapshot, StreamSnapshot } from './snapshots.ts';
 
 type StreamKeys = ReturnType<RedisLink['keys']['stream']>;
 type StreamInfo = ReturnType<typeof parseStreamInfo>;
@@ -20,7 +17,6 @@ type SinkCore = Omit<SinkSnapshot, 'consumers'>;
 
 const EMPTY: StreamInfo = { length: 0, addedTotal: 0, firstId: null, lastId: null, lastGeneratedId: FIRST_ID };
 const MOST_PENDING = 100;
-const MOST_EVENTS = 20;
 
 /** Every stream in the registry that is there, by name. A few commands for each. */
 export async function listStreams(link: RedisLink): Promise<StreamSnapshot[]> {
@@ -70,45 +66,24 @@ export async function listPending(
   options: { count?: number | undefined } = {},
 ): Promise<PendingSnapshot[]> {
   await showSink(link, stream, sink);
+  return pendingOf(link, stream, sink, { from: '-', to: '+', count: options.count ?? MOST_PENDING });
+}
+
+/** One page of the pending list of a sink that exists. */
+export async function pendingOf(
+  link: RedisLink,
+  stream: string,
+  sink: string,
+  range: { from: string; to: string; count: number },
+): Promise<PendingSnapshot[]> {
   const { events } = link.keys.stream(stream);
-  const rows = await link.commands.call('XPENDING', events, sink, '-', '+', options.count ?? MOST_PENDING);
+  const rows = await link.commands.call('XPENDING', events, sink, range.from, range.to, range.count);
   return (rows as [Buffer, Buffer, number, number][]).map(([id, consumer, idleMs, deliveryCount]) => ({
     id: String(id),
     consumer: String(consumer),
     idleMs,
     deliveryCount,
   }));
-}
-
-/**
- * What a sink gave up on, newest first.
- * @throws NotFoundError
- */
-export async function listDead(
-  link: RedisLink,
-  stream: string,
-  sink: string,
-  options: { count?: number | undefined } = {},
-): Promise<DeadSnapshot[]> {
-  await showSink(link, stream, sink);
-  const dead = link.keys.stream(stream).dead(sink);
-  const entries = await link.commands.call('XREVRANGE', dead, '+', '-', 'COUNT', options.count ?? MOST_EVENTS);
-  return (entries as RawEntry[]).map(entry => toDead(stream, sink, entry));
-}
-
-/**
- * The newest events, oldest of them first; long payloads cut. To have all of them, read the stream.
- * @throws NotFoundError
- */
-export async function listEvents(
-  link: RedisLink,
-  stream: string,
-  options: { count?: number | undefined } = {},
-): Promise<EventSnapshot[]> {
-  await showStream(link, stream);
-  const { events } = link.keys.stream(stream);
-  const entries = await link.commands.call('XREVRANGE', events, '+', '-', 'COUNT', options.count ?? MOST_EVENTS);
-  return (entries as RawEntry[]).map(entry => toEvent(stream, entry)).reverse();
 }
 
 async function readStream(link: RedisLink, name: string, nowMs: number): Promise<StreamSnapshot | undefined> {
@@ -230,33 +205,6 @@ async function readConsumers(
 /** The client makes an object of this one reply, and not on a cluster. */
 function parseHash(reply: unknown): Map<string, unknown> {
   return Array.isArray(reply) ? parseInfo(reply) : new Map(Object.entries(reply as Record<string, unknown>));
-}
-
-function toEvent(stream: string, [id, fields]: RawEntry): EventSnapshot {
-  const contents = decodeContents(fields);
-  const malformed = 'malformed' in contents;
-  return {
-    id: String(id),
-    stream,
-    atMs: entryTimeMs(String(id)),
-    name: malformed ? null : contents.name,
-    topic: malformed ? null : (contents.topic ?? null),
-    headers: malformed ? [] : [...contents.headers],
-    payload: malformed ? null : toBlob(contents.payload),
-    malformed: malformed ? contents.malformed : null,
-  };
-}
-
-function toDead(stream: string, sink: string, [id, fields]: RawEntry): DeadSnapshot {
-  const { origin, rest } = parseDeadEntry(fields ?? []);
-  return {
-    ...toEvent(stream, [Buffer.from(origin.id), rest]),
-    sink,
-    deadId: String(id),
-    deadAtMs: entryTimeMs(String(id)),
-    deliveryCount: origin.deliveryCount,
-    reason: origin.reason,
-  };
 }
 
 function noStream(name: string): NotFoundError {

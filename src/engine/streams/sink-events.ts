@@ -11,7 +11,7 @@ export interface SinkEvents {
   dataLoss: { stream: string; cursor: string; reason: 'stream' | 'group' };
   /** Another consumer has the event now, because this one was silent for too long. */
   moved: { stream: string; id: string };
-  /** The stream was removed on purpose; the sink reads the others. */
+  /** The stream, or this sink of it, was removed on purpose; the sink reads the others. */
   removed: { stream: string };
   /** The connection is lost and being opened again. */
   disconnected: PonosError;

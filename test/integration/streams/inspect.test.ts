@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  listDead,
-  listEvents,
-  listPending,
-  listSinks,
-  listStreams,
-  showSink,
-  showStream,
-} from '../../../src/engine/inspect/streams.ts';
+import { listDead, listEvents } from '../../../src/engine/inspect/events.ts';
+import { listPending, listSinks, listStreams, showSink, showStream } from '../../../src/engine/inspect/streams.ts';
 import { EventStream } from '../../../src/engine/streams/stream.ts';
 import { useRedis } from '../../support/fixture.ts';
 import { until } from '../../support/until.ts';

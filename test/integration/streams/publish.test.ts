@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { listEvents, showStream } from '../../../src/engine/inspect/streams.ts';
+import { listEvents } from '../../../src/engine/inspect/events.ts';
+import { showStream } from '../../../src/engine/inspect/streams.ts';
 import { EventStream } from '../../../src/engine/streams/stream.ts';
 import { useRedis } from '../../support/fixture.ts';
 import { TcpProxy } from '../../support/proxy.ts';

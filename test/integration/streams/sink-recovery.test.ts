@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { listDead, listPending, showSink } from '../../../src/engine/inspect/streams.ts';
+import { listDead } from '../../../src/engine/inspect/events.ts';
+import { listPending, showSink } from '../../../src/engine/inspect/streams.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import type { SinkEvent } from '../../../src/engine/streams/delivery.ts';
 import { EventStream } from '../../../src/engine/streams/stream.ts';

@@ -3,7 +3,8 @@
 -- at `start` for a sink that never was; else at the sink's durable cursor, or the consumer's own memory of it, so that
 -- nothing un-acknowledged is passed over; at the beginning when the stream is another one than before. Never at the end.
 -- Consumers of one sink agree on its configuration; one may change it when no other has a lease.
--- `recreated` 1: a group that should have been there was made anew.
+-- `recreated` 1: a group that should have been there was made anew. Of a stream or a sink that was removed on purpose
+-- nothing is made anew by who was in it; whoever opens it does.
 -- INCLUDE require_types time group entry_id
 -- KEYS events meta sinks consumers
 -- ARGV sink consumer config start lease_ms generation fresh_generation cursor recovering
@@ -25,7 +26,8 @@ if not current then
   redis.call('HSET', meta, 'generation', current, 'createdAtMs', whole(now))
 end
 
-local stored = redis.call('HMGET', sinks, sink .. ':config', sink .. ':cursor')
+local stored = redis.call('HMGET', sinks, sink .. ':config', sink .. ':cursor', sink .. ':removed')
+if stored[3] and recovering == '1' then return {'REMOVED'} end
 if stored[1] and stored[1] ~= config then
   local others = redis.call('ZCOUNT', consumers, whole(now), '+inf')
   local own = redis.call('ZSCORE', consumers, consumer)
@@ -33,6 +35,7 @@ if stored[1] and stored[1] ~= config then
   if others > 0 then return {'MISMATCH', stored[1]} end
 end
 redis.call('HSET', sinks, sink .. ':config', config)
+if stored[3] then redis.call('HDEL', sinks, sink .. ':removed') end
 redis.call('ZADD', consumers, whole(now + tonumber(lease_ms)), consumer)
 
 local group = group_info(events, sink)
