@@ -177,6 +177,7 @@ export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
 export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';
 export { Reader, type ReaderEvents, type ReaderOptions, readerOptions } from './streams/reader.ts';
+export { Replay, type ReplayOptions, type ReplayResult, type ReplayTo, replayOptions } from './streams/replay.ts';
 export type { SinkHandler } from './streams/runner.ts';
 export { Sink } from './streams/sink.ts';
 export type { SinkCounters, SinkEvents, SinkStats } from './streams/sink-events.ts';

@@ -153,3 +153,10 @@ export function decodeEvent(
   if ('malformed' in contents) return { id, malformed: contents.malformed };
   return { id, stream, ...contents, atMs: entryTimeMs(id) };
 }
+
+/** Bytes of everything a publisher gave. */
+export function eventBytes({ name, payload, topic, headers }: EventContents): number {
+  let bytes = byteLength(name) + payload.length + (topic === undefined ? 0 : byteLength(topic));
+  for (const [key, value] of headers) bytes += byteLength(key) + byteLength(value);
+  return bytes;
+}

@@ -34,6 +34,16 @@ export interface Gap {
   reason: 'trimmed' | 'replaced' | 'rewound';
 }
 
+/** A gap in a sentence. */
+export function describeGap({ stream, afterId, lostCount, reason }: Gap): string {
+  const count = lostCount === undefined ? 'events' : `${lostCount} events`;
+  return {
+    trimmed: `${count} of stream "${stream}" after ${afterId} were removed before they were read`,
+    replaced: `stream "${stream}" was deleted and made anew: ${count} after ${afterId} may be lost`,
+    rewound: `stream "${stream}" ends before ${afterId}: Redis lost its newest events`,
+  }[reason];
+}
+
 export class GapMeter {
   readonly #stream: string;
   #ordinal: number | undefined;

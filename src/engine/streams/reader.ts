@@ -16,7 +16,7 @@ import { BlockingRead } from './blocking-read.ts';
 import { compareEntryIds } from './entry-id.ts';
 import { decodeEvent, type RawEntry, type StreamEvent } from './event.ts';
 import { readStreamFacts } from './facts.ts';
-import { type Gap, GapMeter } from './gap.ts';
+import { describeGap, type Gap, GapMeter } from './gap.ts';
 import { checkStart, resolveStart, type Start } from './position.ts';
 import { TopicFilter, type TopicPattern } from './topic.ts';
 
@@ -368,13 +368,7 @@ export class Reader implements AsyncIterable<StreamEvent> {
 }
 
 function gapError(gap: Gap): ConflictError {
-  const count = gap.lostCount === undefined ? 'events' : `${gap.lostCount} events`;
-  const what = {
-    trimmed: `${count} of stream "${gap.stream}" after ${gap.afterId} were removed before they were read`,
-    replaced: `stream "${gap.stream}" was deleted and made anew: ${count} after ${gap.afterId} may be lost`,
-    rewound: `stream "${gap.stream}" ends before ${gap.afterId}: Redis lost its newest events`,
-  }[gap.reason];
-  return new ConflictError(what, {
+  return new ConflictError(describeGap(gap), {
     code: 'READER_GAP',
     hint: 'Read on from "oldest", or with onGap: "report".',
   });
