@@ -34,6 +34,7 @@ export async function chooseHandler(choice: HandlerChoice): Promise<JobHandler> 
       name: file,
       env: childEnvironment(),
       output,
+      stopBudgetMs,
       // Told as an error of this process that nobody caught.
       onUnhandled: error => void Promise.reject(error),
     });

@@ -42,7 +42,7 @@ const DESCRIBE: Describe = {
   }),
   zombies: ({ keys }) => ({
     more: { keys },
-    sentence: `${formatCount(keys.length, 'job')} did not stop in time after the worker lost them, and are at work: ${keys.slice(0, 5).join(', ')}`,
+    sentence: `${formatCount(keys.length, 'job')} did not stop in time, and are at work: ${keys.slice(0, 5).join(', ')}`,
   }),
   lagging: ({ p99Ms, limitMs }) => ({
     more: { p99Ms, limitMs },

@@ -4,7 +4,7 @@ import { EXIT } from '../../cli/exit-codes.ts';
 import { changeFlags, duration, poolFlags, text } from '../../cli/flags.ts';
 import { chooseHandler } from '../../cli/worker/choose-handler.ts';
 import { runWorker } from '../../cli/worker/run-worker.ts';
-import { execOptions, type LeasePreset, leasePresets, poolNodeOptions, workerOptions } from '../../engine/index.ts';
+import { type LeasePreset, leasePresets, poolNodeOptions, workerOptions } from '../../engine/index.ts';
 import { formatDuration } from '../../present/human.ts';
 
 /** Others take over when lease and grace are over, and have a second to notice. */
@@ -35,12 +35,11 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
     }),
     isolate: Flags.boolean({
       description:
-        'With HANDLER: run it in a process of its own, which is killed when the lease is lost and a job does not stop',
+        'With HANDLER: run it in a process of its own, which is killed when a job there does not stop in time',
       exclusive: ['exec'],
     }),
     'stop-budget': duration({
-      description: `With --exec: time between SIGTERM and SIGKILL, default ${formatDuration(execOptions.stopBudgetMs.default)}; less when the lease is lost`,
-      dependsOn: ['exec'],
+      description: `Time a job has to stop, default ${formatDuration(workerOptions.stopBudgetMs.default)}; less when the lease is lost. Then with --exec and --isolate its process is killed, otherwise the worker tells of it and waits`,
     }),
     group: Flags.string({ helpValue: 'NAME', description: 'Worker group, default "default"; see pool route' }),
     concurrency: Flags.integer({
@@ -89,7 +88,13 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
         drainTimeoutMs: this.flags['drain-timeout'],
         version: this.config.version,
       },
-      worker: { handler, group, capacity: concurrency, weight: weight === undefined ? undefined : Number(weight) },
+      worker: {
+        handler,
+        group,
+        capacity: concurrency,
+        weight: weight === undefined ? undefined : Number(weight),
+        stopBudgetMs: this.flags['stop-budget'],
+      },
       untilIdle: this.flags['until-idle'] === true,
       output: this.output,
       untilInterrupted: options => this.untilInterrupted(options),

@@ -144,7 +144,7 @@ function unwellWorkerFindings({ id, pool, zombieCount, lagging, lagMs }: WorkerS
   } as const;
   const findings: Finding[] = [];
   if (zombieCount > 0) {
-    const message = `${count(zombieCount, 'handler')} at work on jobs that the worker lost: they do not stop on their signal; restart it, or run it with --isolate`;
+    const message = `${count(zombieCount, 'handler')} at work that did not stop on the signal in time; restart the worker, or run it with --isolate`;
     findings.push({ ...about, code: 'ZOMBIE_HANDLERS', message });
   }
   if (lagging) {

@@ -117,7 +117,7 @@ export interface WorkerSnapshot {
   /** Negative when the lease is over. */
   leaseLeftMs: number;
   incarnation: number;
-  /** Handlers that did not stop when their jobs were lost, and are at work all the same. */
+  /** Handlers that were told to stop, did not in time, and are at work all the same. */
   zombieCount: number;
   /** How late its event loop runs, 99th percentile, as far as it was told with the last renewals; 0 when idle. */
   lagMs: number;

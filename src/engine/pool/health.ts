@@ -1,6 +1,6 @@
 /** What a worker says of itself beside its lease, for people. */
 export interface WorkerHealth {
-  /** Handlers at work although their job was lost. */
+  /** Handlers at work that did not stop in time. */
   zombieCount: number;
   /** How late the event loop runs, 99th percentile in ms. */
   lagMs: number;

@@ -28,8 +28,8 @@ export interface JobTableOptions {
   events: Emitter<WorkerEvents>;
   random: () => number;
   maxPayloadBytes: number;
-  /** A job that runs here is not this worker's any more, though the lease stands. */
-  onLost: (run: JobRun) => void;
+  /** A job was told to stop while the lease stands; `lost`: it is not this worker's any more. */
+  onStopping: (run: JobRun, lost: boolean) => void;
   /** Who takes a job that this worker gives up; undefined leaves it waiting. */
   heir: (run: JobRun, reason: 'move' | 'drain') => ReleaseTarget | undefined;
   /** There is room again, or a job ended without being given up: look at what is recorded. */
@@ -180,8 +180,8 @@ export class JobTable {
   #end(run: JobRun, reason: StopReason): void {
     if (reason === 'lost' && !this.#lost.has(run)) {
       this.#lost.add(run);
-      this.#options.onLost(run);
-    }
+      this.#options.onStopping(run, true);
+    } else if (reason !== 'fenced' && !run.over && run.stopReason === undefined) this.#options.onStopping(run, false);
     run.stop(reason).catch(this.#options.persist.onError);
   }
 

@@ -118,7 +118,7 @@ export class PoolNode extends PoolClient {
   async addWorker(options: AddWorkerOptions): Promise<Worker> {
     if (this.#ending) throw new ClosedError(`node of pool "${this.pool}"`);
     const { handler, group = DEFAULT_GROUP, id = newId(), listen, ...rest } = options;
-    const { capacity, weight } = resolveOptions('addWorker', workerOptions, rest);
+    const { capacity, weight, stopBudgetMs } = resolveOptions('addWorker', workerOptions, rest);
     const { link, shards } = this.view;
     const worker = await Worker.open({
       id: checkName('worker', id),
@@ -129,6 +129,7 @@ export class PoolNode extends PoolClient {
       subscriptions: link.subscriptions,
       settings: this.#settings,
       handler,
+      stopBudgetMs,
       lag: this.#lag,
       listen: events => {
         events.on('error', error => this.events.emit('error', error));

@@ -148,6 +148,13 @@ export const workerOptions = {
     doc: 'Most jobs the worker holds at once, in each shard.',
   },
   weight: { kind: 'ratio', default: 1, min: 0.001, max: 1000, doc: 'Share of the jobs, against the other workers.' },
+  stopBudgetMs: {
+    kind: 'ms',
+    default: 5000,
+    min: 0,
+    max: 3_600_000,
+    doc: 'Time a handler has to stop a job that is stopped, moved or drained before it is told of as a zombie.',
+  },
 } as const satisfies OptionTable;
 
 export const dispatchOptions = {

@@ -43,6 +43,8 @@ export interface ShardWorkerSetup {
   subscriptions: Subscriptions;
   settings: NodeSettings;
   handler: JobHandler;
+  /** Of a job that is stopped while it is still the worker's. */
+  stopBudgetMs: number;
   info: WorkerInfo;
   lag: LoopLag;
 }
@@ -53,6 +55,8 @@ const REGISTER_RETRY_MS = 100;
 const REAP_BATCH = 100;
 const POKE_JITTER_MS = 20;
 const END_LIMIT_MS = 1000;
+/** Handlers that can kill what does not stop do it at the end of the budget. */
+const KILL_TIME_MS = 500;
 
 export class ShardWorker {
   readonly id: string;
@@ -102,11 +106,7 @@ export class ShardWorker {
       renew: () => this.#renew(),
       onSilence: () => setup.leaseConnection.reconnect(),
     });
-    this.#zombies = new Zombies(
-      clock,
-      () => shard.terms.stopBudgetMs,
-      keys => this.events.emit('zombies', { keys }),
-    );
+    this.#zombies = new Zombies(clock, keys => this.events.emit('zombies', { keys }));
     this.#persist = { clock, signal: AbortSignal.any([this.#closing.signal, this.#abandoned.signal]), onError };
     this.#table = new JobTable({
       shard,
@@ -118,8 +118,9 @@ export class ShardWorker {
       events: this.events,
       random,
       maxPayloadBytes: settings.maxPayloadBytes,
-      onLost: run => {
-        this.#zombies.watch([run]).catch(onError);
+      onStopping: (run, lost) => {
+        const budgetMs = lost ? shard.terms.stopBudgetMs : setup.stopBudgetMs + KILL_TIME_MS;
+        this.#zombies.watch([run], budgetMs).catch(onError);
       },
       heir: (run, reason) => this.#mover.takeHeir(run, reason),
       onVacancy: mustSync => {
@@ -349,7 +350,7 @@ export class ShardWorker {
     } else this.#state = 'fenced';
     const incarnation = this.#incarnation;
     this.#table.fence();
-    const stopping = this.#zombies.watch(this.#table.runs());
+    const stopping = this.#zombies.watch(this.#table.runs(), this.#setup.shard.terms.stopBudgetMs);
     this.events.emit('fenced', { incarnation, jobCount: this.#table.size });
     if (this.#recovering) return;
     this.#recovering = this.#recover(stopping);

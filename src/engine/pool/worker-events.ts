@@ -14,7 +14,10 @@ export interface WorkerEvents {
   failed: { key: string; token: number; error: unknown; dead: boolean };
   /** The lease is over: every handler was told to stop. */
   fenced: { incarnation: number; jobCount: number };
-  /** Handlers that did not stop within the budget after their jobs were lost, and are at work all the same. */
+  /**
+   * Handlers that were told to stop, did not within their budget, and are at work all the same. A job that is still the
+   * worker's stays so until its handler has stopped.
+   */
   zombies: { keys: string[] };
   /** The event loop runs so late that the lease is at risk: something blocks it. `p99Ms` is the 99th percentile. */
   lagging: { p99Ms: number; limitMs: number };

@@ -2,18 +2,16 @@ import { type Clock, within } from '../core/clock.ts';
 import type { JobRun } from './job-run.ts';
 
 /**
- * Handlers that were told that their job is not this worker's any more, had their time to stop, and are at work all the
- * same. Nothing but the end of the process helps; until then their keys are not begun here again.
+ * Handlers that were told to stop, had their time for it, and are at work all the same. Nothing but the end of the process
+ * helps; until then their keys are not begun here again, and jobs that are still this worker's are not given up.
  */
 export class Zombies {
   readonly #clock: Clock;
-  readonly #budgetMs: () => number;
   readonly #onFound: (keys: string[]) => void;
   readonly #runs = new Set<JobRun>();
 
-  constructor(clock: Clock, budgetMs: () => number, onFound: (keys: string[]) => void) {
+  constructor(clock: Clock, onFound: (keys: string[]) => void) {
     this.#clock = clock;
-    this.#budgetMs = budgetMs;
     this.#onFound = onFound;
   }
 
@@ -21,11 +19,11 @@ export class Zombies {
     return this.#runs.size;
   }
 
-  /** Jobs were lost: resolves when all have ended, or their time is over. */
-  async watch(lost: Iterable<JobRun>): Promise<void> {
-    const runs = [...lost];
+  /** They were told to stop: resolves when all have ended, or their time is over. */
+  async watch(told: Iterable<JobRun>, budgetMs: number): Promise<void> {
+    const runs = [...told];
     const ended = Promise.all(runs.map(run => run.ended));
-    await within(this.#clock, this.#budgetMs(), ended, () => this.#find(runs));
+    await within(this.#clock, budgetMs, ended, () => this.#find(runs));
   }
 
   #find(runs: JobRun[]): void {

@@ -60,6 +60,29 @@ describe('the health of a worker', () => {
     await until(async () => (await show()).zombieCount === 0, 'the record to tell');
   });
 
+  it('tells of a handler that does not stop when it is asked to, and keeps its job until it has', async () => {
+    const node = await fixture.node({ lease: TEST_LEASE });
+    const handler = stubborn();
+    const worker = await node.addWorker({ handler, stopBudgetMs: 50 });
+    await Promise.all(['asked', 'drained'].map(key => node.dispatch(key, '', { wait: 'started' })));
+    const told: string[] = [];
+    worker.events.on('zombies', ({ keys }) => told.push(...keys));
+    await node.stop('asked');
+    await until(() => told.length === 1, 'it to be told');
+    const drained = worker.drain();
+    await until(() => told.length === 2, 'the other to be told');
+    expect(told).toEqual(['asked', 'drained']);
+    const renewedAtMs = performance.now();
+    await until(() => performance.now() - renewedAtMs > TEST_LEASE.leaseMs, 'more than a lease to pass');
+    // Nobody has them but this worker, which is at work on them.
+    expect((await node.where('drained'))?.worker).toBe(worker.id);
+    expect([worker.state, worker.jobCount]).toEqual(['leaving', 2]);
+    handler.release();
+    await drained;
+    expect((await node.where('drained'))?.worker).toBeNull();
+    expect((await node.where('asked'))?.recorded).toBe(false);
+  });
+
   it('keeps an assignment that comes back waiting while the key is still at work here', async () => {
     const [cut, other] = [await fixture.node({ lease: TEST_LEASE }), await fixture.node({ lease: TEST_LEASE })];
     const handler = stubborn();

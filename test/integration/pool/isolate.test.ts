@@ -249,6 +249,25 @@ describe('handlers in a process of their own', () => {
     expect(notes('start')[1]?.pid).not.toBe(pid);
   });
 
+  it('are killed when one does not stop within its budget, though the lease stands; the others begin again', async () => {
+    const { handler, notes } = await isolated(
+      `export function start(job) { note('start', job); }
+       export function stop(job) { note('stop', job); if (job.key === 'deaf') return new Promise(() => {}); }`,
+      { stopBudgetMs: 100 },
+    );
+    const node = await fixture.node({ lease: TEST_LEASE });
+    const worker = await node.addWorker({ handler, stopBudgetMs: 100 });
+    const told: unknown[] = [];
+    for (const name of ['fenced', 'zombies'] as const) worker.events.on(name, event => told.push(event));
+    await Promise.all(['deaf', 'other'].map(key => node.dispatch(key, '', { wait: 'started', backoffMs: 1 })));
+    const { pid } = notes('start')[0] as Note;
+    expect(await node.stop('deaf', { wait: true })).toMatchObject({ status: 'stopped' });
+    expect(isRunning(pid)).toBe(false);
+    await until(() => notes('start').length === 3, 'the other to begin again');
+    expect(notes('start')[2]).toMatchObject({ key: 'other', attempt: 2 });
+    expect(told).toEqual([]);
+  });
+
   it('go on after an error that nobody caught when somebody is told, and crash when nobody is', async () => {
     const source = `
       export async function run(job) {

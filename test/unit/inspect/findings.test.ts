@@ -54,7 +54,7 @@ describe('the findings', () => {
     expect(lag?.message).toContain('runs 480 ms late');
     expect(zombies).toMatchObject({
       subject: { kind: 'worker', name: 'w-03', pool: 'video' },
-      message: expect.stringContaining('1 handler at work on jobs that the worker lost'),
+      message: expect.stringContaining('1 handler at work that did not stop'),
       command: 'ponos worker show w-03 --pool video',
     });
   });

@@ -7,15 +7,13 @@ import { type Clock, systemClock } from '../../core/clock.ts';
 import { HandlerError, OptionError } from '../../core/errors.ts';
 import { type OptionInput, type OptionTable, resolveOptions } from '../../core/options.ts';
 import type { Job, JobLease, ServiceHandler, StopReason, TaskHandler, WorkerLease } from '../handler.ts';
+import { workerOptions } from '../options.ts';
 import { type ChildExit, ChildJob, type ExecOutput } from './child-job.ts';
 import { fenceBudgetMs, Guard } from './guard.ts';
 
 export const execOptions = {
   stopBudgetMs: {
-    kind: 'ms',
-    default: 5000,
-    min: 0,
-    max: 3_600_000,
+    ...workerOptions.stopBudgetMs,
     doc: 'Time between SIGTERM and SIGKILL when a job is stopped. A lost lease allows less.',
   },
   kind: {

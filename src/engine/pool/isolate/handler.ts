@@ -4,16 +4,21 @@
  * a watchdog kills the process at the deadline, whatever happens to the worker's. And a handler that blocks does not keep
  * the worker from renewing its lease.
  *
- * What the jobs share is that process: a crash, or the kill that one of them needs, fails the attempts of all.
+ * What the jobs share is that process: a crash, or the kill that one of them needs, fails the attempts of all. One needs
+ * it that does not stop in time, also when somebody asked for the stop, or its worker leaves.
  */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { HandlerError } from '../../core/errors.ts';
+import { resolveOptions } from '../../core/options.ts';
 import type { Job, JobLease, ServiceHandler, TaskHandler, WorkerLease } from '../handler.ts';
+import { workerOptions } from '../options.ts';
 import { findProgram } from '../program.ts';
 import { type RemoteJob, thrownFor } from './remote-job.ts';
 import { Supervisor } from './supervisor.ts';
+
+const isolateOptions = { stopBudgetMs: workerOptions.stopBudgetMs };
 
 export interface IsolatedHandlerOptions {
   /**
@@ -25,6 +30,8 @@ export interface IsolatedHandlerOptions {
   name?: string | undefined;
   /** Environment of the host process; default that of this process. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** How long a job that is stopped, moved or drained has for it; default 5 s. A lost lease allows less. */
+  stopBudgetMs?: number | undefined;
   /** What becomes of the host's output; default `inherit`. */
   output?: 'inherit' | 'stderr' | 'ignore' | undefined;
   /**
@@ -46,6 +53,9 @@ export interface IsolatedHandlerOptions {
 export async function createIsolatedHandler(options: IsolatedHandlerOptions): Promise<ServiceHandler | TaskHandler> {
   const { module, name = String(module), env, output = 'inherit', onUnhandled } = options;
   const { hostFile, watchdogFile, clock = systemClock } = options;
+  const { stopBudgetMs } = resolveOptions('createIsolatedHandler', isolateOptions, {
+    stopBudgetMs: options.stopBudgetMs,
+  });
   const supervisorOptions = {
     program: {
       url: (typeof module === 'string' ? pathToFileURL(resolve(module)) : module).href,
@@ -57,6 +67,7 @@ export async function createIsolatedHandler(options: IsolatedHandlerOptions): Pr
     },
     watchdogFile,
     clock,
+    stopBudgetMs,
     onUnhandled,
   };
   // The first one shows what the module is; it serves the first lease.

@@ -1,7 +1,7 @@
 /**
  * Keeps one host process for a worker and hands it the worker's jobs. The watchdog guards the host from before it loads
- * anything; while it has jobs, it has the deadline of the lease too. What does not end within the budget of a lost lease
- * is killed with the host, and with it every other job there: their attempts fail. A host that died is started again when
+ * anything; while it has jobs, it has the deadline of the lease too. What does not end within its budget, a shorter one when
+ * the lease was lost, is killed with the host, and with it every other job there: their attempts fail. A host that died is started again when
  * a job asks for it, after a back-off that grows while they die young.
  */
 import { backoffMs } from '../../core/backoff.ts';
@@ -18,6 +18,8 @@ export interface SupervisorOptions {
   program: HostProgram;
   watchdogFile: string | undefined;
   clock: Clock;
+  /** Of a job that is stopped while the lease stands. */
+  stopBudgetMs: number;
   onUnhandled: ((error: unknown) => void) | undefined;
 }
 
@@ -128,10 +130,11 @@ export class Supervisor {
 
   #stop(remote: RemoteJob): void {
     // The end of the lease was told once for all.
-    if (!this.#lease?.owned) return;
+    const lease = this.#lease;
+    if (!lease?.owned) return;
     const reason = reasonOf(remote.job.signal.reason);
     remote.host.send({ kind: 'stop', id: remote.id, reason });
-    if (reason === 'lost') this.#killUnlessOver([remote]);
+    this.#killUnlessOver([remote], reason === 'lost' ? fenceBudgetMs(lease) : this.#options.stopBudgetMs);
   }
 
   #renewed(lease: WorkerLease): void {
@@ -147,14 +150,13 @@ export class Supervisor {
 
   #fence(): void {
     this.#host?.send({ kind: 'fence' });
-    this.#killUnlessOver([...this.#jobs.values()]);
+    if (this.#lease) this.#killUnlessOver([...this.#jobs.values()], fenceBudgetMs(this.#lease));
   }
 
-  #killUnlessOver(jobs: RemoteJob[]): void {
-    const { clock } = this.#options;
-    if (!this.#lease || jobs.length === 0) return;
+  #killUnlessOver(jobs: RemoteJob[], budgetMs: number): void {
+    if (jobs.length === 0) return;
     const all = Promise.all(jobs.map(({ over }) => over));
-    within(clock, fenceBudgetMs(this.#lease), all, () => {
+    within(this.#options.clock, budgetMs, all, () => {
       for (const { id, host } of jobs)
         if (this.#jobs.has(id)) host.kill('was killed: a job in it did not stop in time');
     }).catch(() => {});
