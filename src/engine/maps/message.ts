@@ -27,6 +27,8 @@ export type MapMessage = MessageHead &
     | { kind: 'reset' }
     | { kind: 'expired' }
     | { kind: 'destroyed' }
+    /** Entries that Redis had lost are back. It follows a revision that no replica shows, so each reads the map anew. */
+    | { kind: 'restored' }
   );
 
 const NEWLINE = 10;
@@ -79,6 +81,7 @@ export function parseMessage(payload: Buffer): MapMessage | undefined {
     case 'reset':
     case 'expired':
     case 'destroyed':
+    case 'restored':
       return { ...head, kind };
     default:
       return undefined;

@@ -43,7 +43,7 @@ export const replicaOptions = {
   onStateLoss: {
     kind: 'choice',
     default: 'clear',
-    choices: ['clear', 'error'],
-    doc: 'When Redis lost the map (a flush): follow it and say so, or end the replica with an error.',
+    choices: ['clear', 'reassert', 'error'],
+    doc: 'When Redis lost the map (a flush): follow it and say so, write the last copy known back, or end the replica with an error.',
   },
 } as const satisfies OptionTable;

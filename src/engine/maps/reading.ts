@@ -13,6 +13,8 @@ export interface MapRecord {
   /** Empty when there is none. */
   generation: string;
   prior: string;
+  restored: string;
+  restorer: string;
   destroyed: boolean;
   revision: number;
   resetRevision: number;
@@ -36,6 +38,8 @@ const FIELDS = [
   'resetCause',
   'expiresAtMs',
   'bytes',
+  'restored',
+  'restorer',
 ] as const;
 /** Entries of the first chunk, when nothing is known of their size. */
 const FIRST_CHUNK_COUNT = 100;
@@ -151,12 +155,14 @@ function readRecord(keys: MapKeys): Call {
 }
 
 function decodeRecord(reply: unknown): MapRecord {
-  const [generation, prior, state, revision, resetRevision, resetCause, expiresAtMs, bytes] = (
+  const [generation, prior, state, revision, resetRevision, resetCause, expiresAtMs, bytes, restored, restorer] = (
     reply as (Buffer | null)[]
   ).map(field => field?.toString() ?? '');
   return {
     generation: generation ?? '',
     prior: prior ?? '',
+    restored: restored ?? '',
+    restorer: restorer ?? '',
     destroyed: state === 'destroyed',
     revision: decodeCount('revision', revision),
     resetRevision: decodeCount('resetRevision', resetRevision),

@@ -13,7 +13,8 @@
  * - `catching`: a fetched value may be newer than the revision shown; what follows is applied only as far as that value reaches,
  *   or the key would go back for a moment.
  *
- * Failure: whatever does not fit asks for a new snapshot. Until one fits the old copy stays.
+ * Failure: whatever does not fit asks for a new snapshot. Until one fits the old copy stays. A replica that keeps what is lost
+ * also keeps it when Redis lost the map, and asks for it to be written back, until that is done or `forgo` says it will not be.
  */
 import type { MapChange, ResetCause } from './changes.ts';
 import type { MapMessage } from './message.ts';
@@ -24,6 +25,9 @@ export interface MapSnapshot {
   generation: string;
   /** Generation this one replaced on purpose, after a destroy; empty otherwise. */
   prior: string;
+  /** Lost generation whose last copy was written back into this one, and by which replica; empty otherwise. */
+  restored: string;
+  restorer: string;
   destroyed: boolean;
   /** Revisions just before the first and just after the last entry was read. */
   before: number;
@@ -44,17 +48,30 @@ export interface FetchedValues {
   values: ReadonlyMap<string, string | undefined>;
 }
 
-export type ResyncReason = 'gap' | 'generation' | 'moved' | 'subscribed' | 'poll' | 'settle' | 'expired' | 'error';
+export type ResyncReason =
+  | 'gap'
+  | 'generation'
+  | 'moved'
+  | 'subscribed'
+  | 'poll'
+  | 'settle'
+  | 'expired'
+  | 'lost'
+  | 'error';
 
 export type ReplicaRequest =
   | { kind: 'resync'; reason: ResyncReason }
-  | { kind: 'fetch'; ticket: number; keys: string[] };
+  | { kind: 'fetch'; ticket: number; keys: string[] }
+  /** What is shown is the last copy known of a map that Redis lost. */
+  | { kind: 'reassert' };
 
 export interface ReplicaOutcome {
   changes: readonly MapChange[];
   request?: ReplicaRequest;
   /** Redis lost the map this replica held. */
   lost?: boolean;
+  /** Redis lost the map, and what was written back is shown: by which replica. */
+  restorer?: string | undefined;
   /** The map was destroyed. */
   destroyed?: boolean;
 }
@@ -77,6 +94,12 @@ export class Replica {
   /** Revision up to which a fetched value may reach. */
   #barrier = 0;
   #ticket = 0;
+  readonly #keepsLost: boolean;
+  #forgone = false;
+
+  constructor(options: { keepsLost: boolean } = { keepsLost: false }) {
+    this.#keepsLost = options.keepsLost;
+  }
 
   get entries(): ReadonlyMap<string, string> {
     return this.#entries;
@@ -127,6 +150,11 @@ export class Replica {
     this.#open = undefined;
     this.#closed = undefined;
     this.#base = undefined;
+  }
+
+  /** What Redis lost will not be written back: the next snapshot is shown, whatever it is. */
+  forgo(): void {
+    this.#forgone = true;
   }
 
   snapshot(snapshot: MapSnapshot): ReplicaOutcome {
@@ -202,6 +230,10 @@ export class Replica {
 
   /** Whether a snapshot and the messages gathered make a whole: shows it, waits for more messages, or asks for another. */
   #judge(base: MapSnapshot): ReplicaOutcome {
+    if (this.#keepsLost && !this.#forgone && this.#isLost(base)) {
+      this.startScan();
+      return { changes: [], request: { kind: 'reassert' } };
+    }
     const run = this.#open;
     if (base.before > base.after || (run && run.generation !== base.generation)) return this.#resync('moved');
     const exact = base.before === base.after;
@@ -224,10 +256,12 @@ export class Replica {
     const after = base.entries;
     const known = this.#generation;
     const cause = this.#resetCause(base, run);
+    const restored = known !== '' && base.restored === known && base.generation !== known;
     if (run?.cleared) after.clear();
     for (const [key, value] of run?.values ?? []) setOrDelete(after, key, value as string | undefined);
     const wasDestroyed = this.#destroyed;
     this.#base = undefined;
+    this.#forgone = false;
     this.#generation = base.generation;
     this.#revision = run?.to ?? base.after;
     this.#expiresAtMs = run?.expiresAtMs ?? base.expiresAtMs;
@@ -243,18 +277,25 @@ export class Replica {
     return {
       changes,
       lost: cause === 'lost',
+      restorer: restored ? base.restorer : undefined,
       destroyed: this.#destroyed && !wasDestroyed && known === base.generation,
     };
   }
 
   #resetCause(base: MapSnapshot, run: Segment | undefined): ResetCause | undefined {
     if (this.#entries.size === 0) return undefined;
-    if (this.#generation !== '' && base.generation !== this.#generation) {
-      return base.prior === this.#generation ? 'replaced' : 'lost';
-    }
+    if (this.#isLost(base)) return 'lost';
+    if (this.#generation !== '' && base.prior === this.#generation) return 'replaced';
     if (run?.cleared) return run.cleared;
     if (base.resetRevision > this.#revision) return base.resetCause;
     return base.expired ? 'expired' : undefined;
+  }
+
+  /** Redis knows nothing of the map that is shown. */
+  #isLost({ generation, prior, restored }: MapSnapshot): boolean {
+    return (
+      this.#entries.size > 0 && this.#generation !== '' && ![generation, prior, restored].includes(this.#generation)
+    );
   }
 
   /** Applies a run to what is shown. */
@@ -326,6 +367,7 @@ function join(first: ReplicaOutcome, second: ReplicaOutcome): ReplicaOutcome {
     changes: [...first.changes, ...second.changes],
     ...(second.request ? { request: second.request } : {}),
     lost: first.lost || second.lost || false,
+    restorer: first.restorer ?? second.restorer,
     destroyed: first.destroyed || second.destroyed || false,
   };
 }

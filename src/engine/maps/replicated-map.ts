@@ -21,6 +21,11 @@ export interface ReplicatedMapEvents {
   stale: { cause: PonosError };
   /** Redis lost the map. With `onStateLoss: 'clear'` the copy follows what is there now. */
   lost: { generation: string; entryCount: number };
+  /**
+   * Redis lost the map, and one replica wrote back the last copy known (`onStateLoss: 'reassert'`): what the others and this one
+   * show now. `self`: it was this replica.
+   */
+  reasserted: { lostGeneration: string; generation: string; entryCount: number; self: boolean };
   /** Somebody destroyed the map. */
   destroyed: { generation: string };
 }
@@ -62,11 +67,13 @@ export class ReplicatedMap extends MapWriter {
   private constructor(link: RedisLink, name: string, options: OptionValues<typeof replicaOptions>) {
     super(link, name, options);
     this.#replicaOptions = options;
-    this.#sync = new Synchronizer(link, this.redisKeys, options.pollIntervalMs, {
-      outcome: outcome => this.#outcome(outcome),
+    const { pollIntervalMs, onStateLoss } = options;
+    const listener = {
+      outcome: (outcome: ReplicaOutcome) => this.#outcome(outcome),
       synced: () => this.#onSynced(),
-      stale: cause => this.#onStale(cause),
-    });
+      stale: (cause: PonosError) => this.#onStale(cause),
+    };
+    this.#sync = new Synchronizer(link, name, { pollIntervalMs, reasserts: onStateLoss === 'reassert' }, listener);
   }
 
   /**
@@ -237,6 +244,15 @@ export class ReplicatedMap extends MapWriter {
     for (const change of outcome.changes) {
       for (const watcher of this.#watchers) watcher.offer(change);
       this.events.emit('change', change);
+    }
+    if (outcome.restorer !== undefined) {
+      const self = outcome.restorer === this.#sync.id;
+      this.events.emit('reasserted', {
+        lostGeneration: previous.generation,
+        generation,
+        entryCount: entries.size,
+        self,
+      });
     }
     if (outcome.destroyed) this.events.emit('destroyed', { generation });
     if (this.#waiters.size > 0) this.#settleWaiters(otherGeneration);

@@ -49,6 +49,8 @@ export class Segment {
       case 'batch':
         for (const [key, value] of message.entries) this.#settle(key, value);
         break;
+      case 'restored':
+        break;
       default:
         this.cleared = message.kind;
         this.values.clear();

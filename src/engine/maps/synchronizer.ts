@@ -4,16 +4,26 @@
  * A snapshot is read after every subscribe reply, never before it, or what happened in between is lost. While subscribed, one
  * loop at a time reads snapshots until the replica is live. A poll compares revision and number of entries; it finds the last
  * message lost and the socket that keeps silence. A run that does not become whole in time is given up for a snapshot.
+ * When Redis lost the map and the replica keeps it, the copy is written back before the next snapshot (reassertion.ts).
  * At the deadline of an expiring map the script that empties it is run; whoever comes first makes the change for all.
  */
 import { backoffMs } from '../core/backoff.ts';
 import { sleep, type Timer, within } from '../core/clock.ts';
-import { describeError, InvariantError, PonosError, RedisUnavailableError, TimeoutError } from '../core/errors.ts';
+import {
+  describeError,
+  InvariantError,
+  PonosError,
+  RedisUnavailableError,
+  TimeoutError,
+  UnsafeServerError,
+} from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
 import { PeriodicTask } from '../core/periodic.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Subscription } from '../redis/subscriptions.ts';
 import { parseMessage } from './message.ts';
 import { type MapKeys, type MapStatus, readSnapshot, readStatus, readValues } from './reading.ts';
+import { BID_MS, reassert } from './reassertion.ts';
 import { Replica, type ReplicaOutcome, type ResyncReason } from './replica.ts';
 import { expireScript } from './scripts.gen.ts';
 
@@ -36,7 +46,10 @@ const EXPIRY_SLACK_MS = 2;
 const LONGEST_TIMER_MS = 3_600_000;
 
 export class Synchronizer {
-  readonly replica = new Replica();
+  /** Under which this replica writes back what Redis lost. */
+  readonly id = newId();
+  readonly replica: Replica;
+  readonly #name: string;
   readonly #link: RedisLink;
   readonly #keys: MapKeys;
   readonly #listener: SyncListener;
@@ -51,6 +64,7 @@ export class Synchronizer {
   #resyncing: Promise<void> | undefined;
   #resyncAgain = false;
   #attempts = 0;
+  #lossSeen = false;
   #watchdog: Timer | undefined;
   #expiry: { timer: Timer; atMs: number } | undefined;
   /** The last deadline acted on: Redis's record may show it for a while. */
@@ -58,9 +72,16 @@ export class Synchronizer {
   /** Redis's wall clock minus the local monotonic one. */
   #redisOffsetMs: number;
 
-  constructor(link: RedisLink, keys: MapKeys, pollIntervalMs: number, listener: SyncListener) {
+  constructor(
+    link: RedisLink,
+    name: string,
+    { pollIntervalMs, reasserts }: { pollIntervalMs: number; reasserts: boolean },
+    listener: SyncListener,
+  ) {
     this.#link = link;
-    this.#keys = keys;
+    this.#name = name;
+    this.#keys = link.keys.map(name);
+    this.replica = new Replica({ keepsLost: reasserts && link.access === 'read-write' });
     this.#listener = listener;
     this.#pollIntervalMs = pollIntervalMs;
     this.#confirmedAtMs = link.clock.monotonicMs();
@@ -132,7 +153,11 @@ export class Synchronizer {
     if (this.replica.live) this.#confirm();
     else this.#watch();
     if (request?.kind === 'fetch') this.#track(this.#fetch(request.ticket, request.keys));
-    else if (request) this.#resync(request.reason);
+    else if (request?.kind === 'reassert') {
+      this.#lossSeen = true;
+      this.#stale(new UnsafeServerError('STATE_LOST', `Redis lost map "${this.#name}"; its last copy is written back`));
+      this.#resync('lost');
+    } else if (request) this.#resync(request.reason);
     const { expiresAtMs } = this.replica;
     if (expiresAtMs > this.#expiredMs && (!this.#expiry || expiresAtMs < this.#expiry.atMs))
       this.#armExpiry(expiresAtMs);
@@ -180,6 +205,7 @@ export class Synchronizer {
       this.#resyncAgain = false;
       this.replica.startScan();
       try {
+        if (this.#lossSeen) await this.#reassert();
         const { snapshot, redisMs } = await readSnapshot(this.#link, this.#keys);
         this.#noteRedisTime(redisMs);
         if (this.#subscribed) this.#absorb(this.replica.snapshot(snapshot));
@@ -189,6 +215,17 @@ export class Synchronizer {
         this.#stale(error);
       }
     }
+  }
+
+  async #reassert(): Promise<void> {
+    this.#lossSeen = false;
+    const { generation, revision, expiresAtMs, entries } = this.replica;
+    const copy = { name: this.#name, generation, revision, expiresAtMs, entries };
+    const result = await reassert(this.#link, copy, this.id, this.#closing.signal);
+    // Another leads, or the next snapshot shows what was decided.
+    if (result === 'beaten') await sleep(this.#link.clock, BID_MS, this.#closing.signal);
+    else this.#attempts = 1;
+    if (result === 'settled') this.replica.forgo();
   }
 
   #unsettled(): TimeoutError {

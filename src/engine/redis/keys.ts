@@ -29,6 +29,10 @@ export class KeySpace {
       meta: `${base}:meta`,
       /** hash with expiry: results of recent writes by operation id */
       ops: (bucket: number) => `${base}:ops:${bucket}`,
+      /** hash with expiry: the replica that writes back what Redis lost */
+      restorer: `${base}:restorer`,
+      /** hash with expiry: entries on their way back, until all are there */
+      stage: `${base}:stage`,
       /** sharded pub/sub channel */
       changes: `${base}:changes`,
     };

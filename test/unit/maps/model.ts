@@ -12,6 +12,8 @@ export class TruthMap {
   destroyed = false;
   revision = 0;
   resetRevision = 0;
+  /** Generation whose last copy was written back. */
+  restored = '';
   #now = 0;
   #generations = 0;
 
@@ -62,12 +64,35 @@ export class TruthMap {
     this.destroyed = false;
     this.revision = 0;
     this.resetRevision = 0;
+    this.restored = '';
+  }
+
+  /** Writes back what Redis lost, unless that was settled some way. */
+  restore(lost: string, copied: number, entries: ReadonlyMap<string, string>): boolean {
+    const settled = this.generation === lost || this.destroyed || this.resetRevision > 0;
+    if (settled || this.restored !== '' || this.prior !== '') return false;
+    this.entries = new Map([...entries, ...this.entries]);
+    if (this.generation === '') this.generation = `g${++this.#generations}`;
+    this.restored = lost;
+    this.revision = Math.max(this.revision, copied) + 1;
+    this.#publish({ kind: 'restored' });
+    return true;
   }
 
   get record() {
-    const { generation, prior, destroyed, revision, resetRevision } = this;
+    const { generation, prior, destroyed, revision, resetRevision, restored } = this;
     const resetCause = destroyed ? ('destroyed' as const) : ('reset' as const);
-    return { generation, prior, destroyed, revision, resetRevision, resetCause, expired: false };
+    return {
+      generation,
+      prior,
+      destroyed,
+      revision,
+      resetRevision,
+      resetCause,
+      expired: false,
+      restored,
+      restorer: 'other',
+    };
   }
 
   #begin(): void {
@@ -76,6 +101,7 @@ export class TruthMap {
     this.generation = `g${++this.#generations}`;
     this.destroyed = false;
     this.resetRevision = 0;
+    this.restored = '';
   }
 
   #publish(
@@ -85,7 +111,8 @@ export class TruthMap {
       | { kind: 'delete'; key: string }
       | { kind: 'batch'; entries: [string, string][] }
       | { kind: 'reset' }
-      | { kind: 'destroyed' },
+      | { kind: 'destroyed' }
+      | { kind: 'restored' },
   ): void {
     const previous = this.revision;
     this.#now += 3;

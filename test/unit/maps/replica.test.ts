@@ -40,7 +40,7 @@ interface Step {
 /** A replica with its channel and its readers; what a shell does with time and sockets, done step by step. */
 class Bench {
   readonly truth = new TruthMap();
-  readonly replica = new Replica();
+  readonly replica: Replica;
   readonly changes: MapChange[] = [];
   readonly watchers: { watcher: Watcher; seen: MapChange[] }[];
   /** Every state Redis was in, by generation and revision. */
@@ -52,8 +52,10 @@ class Bench {
   #scan: SlowScan | undefined;
   #fetch: { ticket: number; keys: string[] } | undefined;
   #wantsScan = true;
+  #wantsReassert = false;
 
-  constructor() {
+  constructor(keepsLost: boolean) {
+    this.replica = new Replica({ keepsLost });
     this.watchers = [0, 2, 100].map(exact => ({ watcher: new Watcher(this.replica, {}, () => {}, exact), seen: [] }));
     this.remember();
   }
@@ -136,6 +138,7 @@ class Bench {
 
   #scanStep(count: number): void {
     if (!this.#scan) {
+      if (this.#wantsReassert) this.#reassert();
       if (!this.#wantsScan) return;
       this.#wantsScan = false;
       this.replica.startScan();
@@ -147,6 +150,16 @@ class Bench {
       this.#scan = undefined;
       this.#absorb(this.replica.snapshot(snapshot));
     }
+  }
+
+  #reassert(): void {
+    this.#wantsReassert = false;
+    const { generation, revision, entries } = this.replica;
+    if (!this.truth.restore(generation, revision, entries)) this.replica.forgo();
+    // An entry deleted since the loss may come back.
+    this.#newest.clear();
+    this.remember();
+    this.#wantsScan = true;
   }
 
   #answerFetch(): void {
@@ -170,6 +183,7 @@ class Bench {
       for (const { watcher } of this.watchers) watcher.offer(change);
     }
     if (outcome.request?.kind === 'fetch') this.#fetch = outcome.request;
+    else if (outcome.request?.kind === 'reassert') this.#wantsReassert = this.#wantsScan = true;
     else if (outcome.request) this.#wantsScan = true;
   }
 }
@@ -196,8 +210,8 @@ const sorted = (entries: ReadonlyMap<string, string>) => [...entries].sort(([a],
 describe('a replica', () => {
   it('ends equal to the truth, and so does each of its watchers, whatever the channel does', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 120, size: 'max' }), async steps => {
-        const bench = new Bench();
+      fc.asyncProperty(fc.array(step, { maxLength: 120, size: 'max' }), fc.boolean(), async (steps, keepsLost) => {
+        const bench = new Bench(keepsLost);
         for (const each of steps) bench.run(each);
         await bench.settle();
         expect(bench.replica.live).toBe(true);
@@ -215,6 +229,8 @@ describe('a replica', () => {
   const snapshot = (revision: number, entries: Record<string, string>, resetRevision = 0) => ({
     generation: 'g',
     prior: '',
+    restored: '',
+    restorer: '',
     destroyed: false,
     before: revision,
     after: revision,
@@ -287,5 +303,40 @@ describe('a replica', () => {
     const empty = live(5, {});
     empty.startScan();
     expect(empty.snapshot({ ...snapshot(9, {}), generation: 'other' })).toMatchObject({ lost: false, changes: [] });
+  });
+
+  it('keeps what Redis lost until it is written back, and tells only what is different then', () => {
+    const replica = new Replica({ keepsLost: true });
+    replica.startScan();
+    replica.snapshot(snapshot(5, { a: '1', b: '1' }));
+    replica.startScan();
+    const other = { ...snapshot(9, { c: '1' }), generation: 'other' };
+    expect(replica.snapshot(other)).toEqual({ changes: [], request: { kind: 'reassert' } });
+    expect([...replica.entries.keys()]).toEqual(['a', 'b']);
+    replica.startScan();
+    const back = { ...snapshot(12, { a: '1', b: '2', c: '1' }), generation: 'other', restored: 'g', restorer: 'x' };
+    expect(replica.snapshot(back)).toMatchObject({
+      lost: false,
+      restorer: 'x',
+      changes: [
+        { kind: 'set', key: 'b', previous: '1' },
+        { kind: 'set', key: 'c' },
+      ],
+    });
+  });
+
+  it('follows what is there when what was lost will not be written back', () => {
+    const replica = new Replica({ keepsLost: true });
+    replica.startScan();
+    replica.snapshot(snapshot(5, { a: '1' }));
+    replica.forgo();
+    replica.startScan();
+    const other = { ...snapshot(9, { c: '1' }), generation: 'other' };
+    expect(replica.snapshot(other)).toMatchObject({
+      lost: true,
+      changes: [{ kind: 'reset' }, { kind: 'set', key: 'c' }],
+    });
+    replica.startScan();
+    expect(replica.snapshot({ ...snapshot(12, {}), generation: 'third' }).request).toEqual({ kind: 'reassert' });
   });
 });
