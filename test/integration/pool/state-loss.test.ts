@@ -132,6 +132,24 @@ describe('a pool whose Redis lost something', () => {
     expect(recorder.overlaps).toEqual([]);
   });
 
+  it('ends a running job that was stopped where an older copy had it waiting', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a'], recorder);
+    const client = await fixture.node({ lease: TEST_LEASE });
+    const look = await fixture.look();
+    await client.dispatch('one', '', { delayMs: 300 });
+    const goBack = await copy(look);
+    await until(() => recorder.owner('one') === 'a', 'the job to run');
+    fixture.partition(a?.node);
+    await goBack();
+    expect(await client.stop('one')).toMatchObject({ status: 'stopped' });
+    fixture.heal(a?.node);
+    await until(() => recorder.runningCount === 0, 'the worker to stop it');
+    await client.dispatch('later', '', { wait: 'started' });
+    expect(recorder.owner('one')).toBeUndefined();
+    expect((await records(look, ['one']))[0]?.[0]).toBe('null');
+  });
+
   it('loses no job of a worker that had to stop during the outage', async () => {
     const recorder = new Recorder();
     const [a] = await fleet(['a'], recorder);

@@ -2,7 +2,7 @@
 -- After Redis lost something: a worker says which jobs it holds, and the highest token wins. A record that is missing, or
 -- older than the caller's, is written again as the caller has it. `items` are key, token, state, attempt, stable_ms, group,
 -- dispatch, terms and payload; the state is running, assigned, or pending for a job that the worker had to stop or has given up, which
--- then waits, unless it is known to have ended.
+-- then waits. What is known to have ended stays ended.
 -- What only waits needs no membership: a worker whose name somebody else has by now can still put back what it held.
 -- Only in quarantine is anything restored: later somebody else may run the job. Per item the reply says `kept`, `restored`,
 -- or `stale` when the caller must stop it.
@@ -57,8 +57,11 @@ for i = 1, #items, 9 do
     states[#states + 1] = 'kept'
   elseif theirs > tonumber(token) or shard.quarantine == 0 then
     states[#states + 1] = 'stale'
-  elseif state == 'pending' and (present[1] or redis.pcall('HEXISTS', record_prefix .. dispatch, 'outcome') == 1) then
-    -- It is waiting, or its last known owner claims it, or it has ended: not lost.
+  elseif redis.pcall('HEXISTS', record_prefix .. dispatch, 'outcome') == 1 then
+    -- It has ended: by the caller, or because an older copy had it waiting when it was asked to stop.
+    states[#states + 1] = state == 'pending' and 'kept' or 'stale'
+  elseif state == 'pending' and present[1] then
+    -- It is waiting, or its last known owner claims it: not lost.
     states[#states + 1] = 'kept'
   else
     remove_from_index(key, present)
