@@ -21,11 +21,12 @@ export class SimulatedProcess {
   alive = true;
   /** May end at any script. */
   mortal = true;
-  /** Stopped, as by SIGSTOP. */
-  pausedUntilMs = 0;
   /** Neither it nor Redis hears anything of the other. */
   cutUntilMs = 0;
 
+  #pausedUntilMs = 0;
+  /** What was due while it stood still. */
+  readonly #overdue = new Set<() => void>();
   readonly #troubles: { fromMs: number; untilMs: number }[] = [];
 
   constructor(name: string, network: Network) {
@@ -53,20 +54,50 @@ export class SimulatedProcess {
   }
 
   get paused(): boolean {
-    return this.pausedUntilMs > this.network.agenda.nowMs;
+    return this.#pausedUntilMs > this.network.agenda.nowMs;
   }
 
-  /** Something that happens in this process: when it is stopped, as soon as it goes on; when it is dead, never. */
+  get pausedUntilMs(): number {
+    return this.#pausedUntilMs;
+  }
+
+  /** Stands still, as by SIGSTOP, at least until then. */
+  pause(untilMs: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, untilMs);
+    const { agenda } = this.network;
+    agenda.after(this.#pausedUntilMs - agenda.nowMs, () => {
+      if (!this.paused) this.#catchUp();
+    });
+  }
+
+  /** Goes on now, as by SIGCONT. */
+  resume(): void {
+    this.#pausedUntilMs = Math.min(this.#pausedUntilMs, this.network.agenda.nowMs);
+    this.#catchUp();
+  }
+
+  /** Something that happens in this process: when it stands still, as soon as it goes on; when it is dead, never. */
   after(delayMs: number, act: () => void): Timer {
     const { agenda, random } = this.network;
-    const timer = agenda.after(delayMs, () => {
+    let timer = agenda.after(delayMs, () => {
       if (!this.alive) return;
-      const waitMs = this.pausedUntilMs - agenda.nowMs;
-      if (waitMs <= 0) act();
-      else current = this.after(waitMs + random.between(0, 0.5), act);
+      if (this.paused) this.#overdue.add(later);
+      else act();
     });
-    let current = timer;
-    return { cancel: () => current.cancel() };
+    const later = () => {
+      timer = this.after(random.between(0, 0.5), act);
+    };
+    return {
+      cancel: () => {
+        timer.cancel();
+        this.#overdue.delete(later);
+      },
+    };
+  }
+
+  #catchUp(): void {
+    for (const later of this.#overdue) later();
+    this.#overdue.clear();
   }
 
   /** Ends at once: whatever it has sent may still arrive. */

@@ -360,7 +360,7 @@ class Schedule {
     const host = this.#alive();
     if (!host) return;
     const ms = this.#random.between(10, 1.5 * LEASE.leaseMs);
-    host.process.pausedUntilMs = Math.max(host.process.pausedUntilMs, this.#agenda.nowMs + ms);
+    host.process.pause(this.#agenda.nowMs + ms);
     host.process.trouble(host.process.pausedUntilMs);
     this.#note(`${host.process.name} stands still for ${ms.toFixed(0)} ms`);
   }
@@ -453,7 +453,7 @@ class Schedule {
     this.#network.faults = NO_FAULTS;
     this.#network.serverStoppedUntilMs = 0;
     for (const { process } of this.#hosts) {
-      process.pausedUntilMs = Math.min(process.pausedUntilMs, this.#agenda.nowMs);
+      process.resume();
       process.cutUntilMs = 0;
     }
     const staying = this.#hosts.filter(({ process, leaving, node }) => process.alive && !leaving && node);
