@@ -181,7 +181,7 @@ export { Replay, type ReplayOptions, type ReplayResult, type ReplayTo, replayOpt
 export type { SinkHandler } from './streams/runner.ts';
 export { Sink } from './streams/sink.ts';
 export type { SinkCounters, SinkEvents, SinkStats } from './streams/sink-events.ts';
-export { type SinkOptions, sinkOptions } from './streams/sink-options.ts';
+export { type LaneBy, type SinkOptions, sinkOptions } from './streams/sink-options.ts';
 export {
   EventStream,
   type EventStreamEvents,

@@ -6,53 +6,22 @@
  * after a lost connection gives exactly what never arrived. While it is held its idle time is reset, without counting a
  * delivery, so that no other consumer claims it: slow is not dead. What Redis says is no longer ours is let go and its
  * handler is told.
- *
- * A group that is missing (flush, stream deleted) is made anew at the durable cursor and reported as loss; a stream that
- * was removed on purpose ends the consumer.
  */
 import { backoffMs } from '../core/backoff.ts';
-import { sleep } from '../core/clock.ts';
-import type { Emitter } from '../core/emitter.ts';
 import { ClosedError, describeError, RedisUnavailableError } from '../core/errors.ts';
-import type { RedisLink } from '../redis/link.ts';
 import { AckQueue } from './ack-queue.ts';
+import { Background } from './background.ts';
 import { ConsumerCommands, type Pending } from './consumer-commands.ts';
 import { Delivery, type Outcome, type Settler } from './delivery.ts';
-import { FIRST_ID } from './entry-id.ts';
 import { decodeContents, type RawEntry } from './event.ts';
 import { HeldEntries } from './held-entries.ts';
-import type { SinkCounters, SinkEvents } from './sink-events.ts';
-import { configMismatch, type SinkSettings, timesOf } from './sink-options.ts';
-import type { TopicFilter } from './topic.ts';
-
-/** What the consumers of one sink in one process share. */
-export interface SinkContext {
-  readonly link: RedisLink;
-  readonly sink: string;
-  /** Name of the consumer, on every stream. */
-  readonly consumer: string;
-  readonly settings: SinkSettings;
-  readonly config: string;
-  readonly filter: TopicFilter | undefined;
-  readonly events: Emitter<SinkEvents>;
-  readonly counters: SinkCounters;
-  /** Hands over what was received; `wake` afterwards starts it. */
-  deliver(delivery: Delivery): void;
-  /** Something changed that reading or starting may wait for. */
-  wake(): void;
-  /** How many entries may be claimed now. */
-  claimCredit(): number;
-  /** Tells of a loss, also one that is found while the sink is being opened and nobody can listen yet. */
-  tellLoss(loss: SinkEvents['dataLoss']): void;
-}
-
-/** `broken`: its group or its stream is not as it must be; each beat tries to put that right. */
-export type ConsumerState = 'joined' | 'broken' | 'ended';
+import { Membership, type MembershipState } from './membership.ts';
+import type { SinkContext } from './sink-context.ts';
+import { timesOf } from './sink-options.ts';
 
 const PAGE = 100;
 const BEAT_BATCH = 500;
 const CLAIM_BATCH = 100;
-const RETRY = { baseMs: 50, maxMs: 2000 };
 const MAX_ERROR_CHARS = 900;
 
 export class Consumer implements Settler {
@@ -65,13 +34,10 @@ export class Consumer implements Settler {
   readonly #commands: ConsumerCommands;
   readonly #held: HeldEntries;
   readonly #acks: AckQueue;
-  readonly #background = new Set<Promise<void>>();
+  readonly #background: Background;
+  readonly #membership: Membership;
   readonly #stopping = new AbortController();
   readonly #beatMs: number;
-  #state: ConsumerState = 'broken';
-  #generation = '';
-  #cursor = '';
-  #recovering: Promise<void> | undefined;
   #confirming: Promise<void> | undefined;
 
   constructor(context: SinkContext, stream: string) {
@@ -86,14 +52,25 @@ export class Consumer implements Settler {
       confirmed: ids => this.#confirmed(ids),
       failed: error => this.report(error),
     });
+    this.#background = new Background(link.clock, this.#stopping.signal, {
+      failed: error => this.report(error),
+      ended: () => context.wake(),
+    });
+    this.#membership = new Membership(context, stream, this.#commands, {
+      removed: () => {
+        this.end();
+        context.events.emit('removed', { stream });
+      },
+      failed: error => this.report(error),
+    });
   }
 
   get eventsKey(): string {
     return this.#commands.eventsKey;
   }
 
-  get state(): ConsumerState {
-    return this.#state;
+  get state(): MembershipState {
+    return this.#membership.state;
   }
 
   /** Entries that wait for something other than a handler: a delay, or an answer of Redis. */
@@ -111,17 +88,13 @@ export class Consumer implements Settler {
   }
 
   /** @throws ConflictError `CONFIG_MISMATCH`; WrongTypeError, RedisUnavailableError. */
-  async join(start: string): Promise<void> {
-    await this.#join(start, false);
-    await this.#context.link.registry.add('streams', this.stream);
+  join(start: string): Promise<void> {
+    return this.#membership.join(start);
   }
 
   /** Joins again after the group was found missing. Never throws: what fails is reported and tried again by `beat`. */
   recover(): Promise<void> {
-    this.#recovering ??= this.#recover().finally(() => {
-      this.#recovering = undefined;
-    });
-    return this.#recovering;
+    return this.#membership.recover();
   }
 
   /**
@@ -131,7 +104,7 @@ export class Consumer implements Settler {
   accept(entries: readonly RawEntry[], sentMs: number): { passed: number; bytes: number } {
     let passed = 0;
     let bytes = 0;
-    if (this.#state === 'ended') return { passed, bytes };
+    if (this.state === 'ended') return { passed, bytes };
     for (const [id, fields] of entries) {
       if (fields) for (const field of fields) bytes += field.length;
       if (this.#take(id.toString('latin1'), fields, 1, sentMs)) passed++;
@@ -157,8 +130,8 @@ export class Consumer implements Settler {
 
   /** Tells Redis that we are alive and at work; learns what is no longer ours, and where the sink stands. */
   async beat(): Promise<void> {
-    if (this.#state === 'broken') await this.recover();
-    if (this.#state !== 'joined') return;
+    if (this.state === 'broken') await this.recover();
+    if (this.state !== 'joined') return;
     const { clock } = this.#context.link;
     const ids = this.#held.atWork(clock.monotonicMs() - this.#beatMs / 2);
     for (let at = 0; at === 0 || at < ids.length; at += BEAT_BATCH) {
@@ -166,7 +139,7 @@ export class Consumer implements Settler {
       const sentMs = clock.monotonicMs();
       const reply = await this.#commands.beat(batch);
       if (reply.status === 'NOGROUP') return this.recover();
-      this.#cursor = reply.cursor;
+      this.#membership.noteCursor(reply.cursor);
       for (const id of reply.moved) this.#letGo(String(id));
       this.#held.confirm(batch, sentMs);
     }
@@ -195,7 +168,7 @@ export class Consumer implements Settler {
     for (;;) {
       const count = Math.min(CLAIM_BATCH, this.#context.claimCredit());
       this.claimDue = count <= 0;
-      if (count <= 0 || this.#state !== 'joined') return;
+      if (count <= 0 || this.state !== 'joined') return;
       const sentMs = this.#context.link.clock.monotonicMs();
       const reply = await this.#commands.claim(count);
       if (reply.status === 'NOGROUP') return this.recover();
@@ -208,19 +181,21 @@ export class Consumer implements Settler {
 
   /** Deletes consumers that are gone and have nothing pending. */
   async sweep(): Promise<void> {
-    if (this.#state === 'joined') await this.#commands.sweep();
+    if (this.state === 'joined') await this.#commands.sweep();
   }
 
   settle(delivery: Delivery, outcome: Outcome): void {
     const { settings, counters } = this.#context;
     const { id, deliveryCount: count } = delivery;
-    if (this.#state === 'ended') return;
+    const isOver = outcome.kind === 'ack' || settings.noAck || this.state === 'ended';
+    if (isOver) this.#over(id);
+    if (this.state === 'ended') return;
     if (outcome.kind === 'ack') {
       counters.acked++;
       if (!settings.noAck) this.#acks.add(id);
     } else if (outcome.kind === 'dead') {
       this.#deadLetter({ id, count }, outcome.reason);
-    } else if (settings.noAck) {
+    } else if (isOver) {
       // It is gone already: at most once.
     } else if (count >= settings.maxDeliveries) {
       const why = outcome.error === undefined ? 'refused' : describeError(outcome.error, MAX_ERROR_CHARS);
@@ -240,7 +215,7 @@ export class Consumer implements Settler {
   /** Resolves when acknowledgements and dead letters are confirmed, or `signal` aborts. */
   async flush(signal: AbortSignal): Promise<void> {
     await this.#acks.flush(signal);
-    await Promise.all(this.#background);
+    await this.#background.flush();
   }
 
   /** Hands back what is left, at once claimable by others, and goes. `unstarted` are ids that no handler saw. */
@@ -250,52 +225,22 @@ export class Consumer implements Settler {
   }
 
   end(): void {
-    this.#state = 'ended';
+    this.#membership.end();
     this.stop();
     this.#acks.close();
-    this.#held.letGoOfAll(new ClosedError(`the consumer of stream "${this.stream}"`));
+    const ids = this.#held.letGoOfAll(new ClosedError(`the consumer of stream "${this.stream}"`));
+    for (const id of ids) this.#over(id);
   }
 
   /** That Redis is away is said once, by whoever reads; the rest is for the operator. */
   report(error: unknown): void {
-    if (this.#state === 'ended' || error instanceof RedisUnavailableError || error instanceof ClosedError) return;
+    if (this.state === 'ended' || error instanceof RedisUnavailableError || error instanceof ClosedError) return;
     this.#context.events.emit('error', { stream: this.stream, error });
-  }
-
-  async #join(start: string, recovering: boolean): Promise<void> {
-    const { sink, config, events, tellLoss } = this.#context;
-    const known = { generation: this.#generation, cursor: this.#cursor };
-    const reply = await this.#commands.join({ config, start, recovering, ...known });
-    if (reply.status === 'MISMATCH') throw configMismatch(sink, this.stream, config, reply.config);
-    if (reply.status === 'REMOVED') {
-      this.end();
-      events.emit('removed', { stream: this.stream });
-      return;
-    }
-    const replaced = known.generation !== '' && reply.generation !== known.generation;
-    this.#generation = reply.generation;
-    this.#cursor = reply.cursor;
-    if (this.#state === 'broken') this.#state = 'joined';
-    if (reply.recreated === 1 || replaced) {
-      tellLoss({ stream: this.stream, cursor: reply.cursor, reason: replaced ? 'stream' : 'group' });
-    }
-  }
-
-  async #recover(): Promise<void> {
-    if (this.#state === 'ended') return;
-    this.#state = 'broken';
-    try {
-      await this.#join(FIRST_ID, true);
-      if (this.state === 'joined') await this.#context.link.registry.add('streams', this.stream);
-    } catch (error) {
-      this.report(error);
-    }
-    this.#context.wake();
   }
 
   /** Returns whether the entry goes to a handler. */
   #take(id: string, fields: readonly Buffer[] | null, count: number, oursAtMs: number): boolean {
-    const { filter, counters, settings } = this.#context;
+    const { filter, laneOf, counters, settings } = this.#context;
     // A group made anew gives again what we still work on; the end of that work ends this delivery too.
     if (this.#held.has(id)) return false;
     counters.received++;
@@ -314,6 +259,14 @@ export class Consumer implements Settler {
       return false;
     }
     const delivery = new Delivery(this, this.stream, id, contents, count, oursAtMs);
+    if (laneOf) {
+      try {
+        delivery.lane = laneOf(delivery);
+      } catch (error) {
+        this.#deadLetter({ id, count }, `no lane: ${describeError(error, MAX_ERROR_CHARS)}`);
+        return false;
+      }
+    }
     if (!settings.noAck) this.#held.add(delivery);
     this.#context.deliver(delivery);
     return true;
@@ -356,11 +309,14 @@ export class Consumer implements Settler {
   /** The delay of a refused entry is over: counts its next delivery, once, and delivers it. */
   #retake(id: string): void {
     let taken: { count: number; sentMs: number } | undefined;
-    this.#persist(async () => {
+    this.#background.persist(async () => {
       if (!taken) {
         const sentMs = this.#context.link.clock.monotonicMs();
         const reply = await this.#commands.retake(id);
-        if (reply.status === 'MOVED') return this.#held.delete(id);
+        if (reply.status === 'MOVED') {
+          this.#held.delete(id);
+          return this.#over(id);
+        }
         taken = { count: reply.count, sentMs };
       }
       const [entry] = await this.#commands.read([id]);
@@ -374,7 +330,8 @@ export class Consumer implements Settler {
   #deadLetter(entry: Pending, reason: string): void {
     const { settings, counters, events } = this.#context;
     if (!settings.noAck) this.#held.park(entry.id);
-    this.#persist(async () => {
+    this.#over(entry.id);
+    this.#background.persist(async () => {
       const reply = await this.#commands.deadLetter(entry, reason);
       this.#held.delete(entry.id);
       if (reply.status === 'LOST') this.#lost(1);
@@ -385,27 +342,6 @@ export class Consumer implements Settler {
     });
   }
 
-  /** Does something in the background until it works. */
-  #persist(act: () => Promise<void>): void {
-    const { signal } = this.#stopping;
-    const attempts = async () => {
-      for (let failures = 1; !signal.aborted; failures++) {
-        try {
-          return await act();
-        } catch (error) {
-          this.report(error);
-          if (error instanceof ClosedError) return;
-          await sleep(this.#context.link.clock, backoffMs(failures, RETRY), signal);
-        }
-      }
-    };
-    const tracked = attempts().finally(() => {
-      this.#background.delete(tracked);
-      this.#context.wake();
-    });
-    this.#background.add(tracked);
-  }
-
   #confirmed(ids: readonly string[]): void {
     for (const id of ids) this.#held.delete(id);
     this.#context.wake();
@@ -414,13 +350,20 @@ export class Consumer implements Settler {
   /** Another consumer has it, or it is settled. */
   #letGo(id: string): void {
     const moved = this.#held.letGo(id, new ClosedError(`the delivery of ${id} to this consumer`));
+    this.#over(id);
     if (moved) this.#context.events.emit('moved', { stream: this.stream, id });
   }
 
   /** An entry that was removed while it was pending. */
   #forget(id: string): void {
     this.#acks.addLost(id);
+    this.#over(id);
     this.#lost(1);
+  }
+
+  /** It will not be delivered here again. */
+  #over(id: string): void {
+    if (this.#context.laneOf) this.#context.over(this.stream, id);
   }
 
   #lost(count: number): void {

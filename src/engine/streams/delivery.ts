@@ -42,6 +42,8 @@ export class Delivery implements SinkEvent {
   readonly deliveryCount: number;
   /** A moment, on the monotonic clock, at which Redis had it with us: given to us after it, or confirmed since. */
   oursAtMs: number;
+  /** Deliveries of one lane are handled one at a time, in the order of their events. */
+  lane: string | undefined;
   readonly #settler: Settler;
   #state: 'waiting' | 'running' | 'settled' = 'waiting';
   #controller: AbortController | undefined;
@@ -64,6 +66,7 @@ export class Delivery implements SinkEvent {
     this.headers = contents.headers;
     this.deliveryCount = deliveryCount;
     this.oursAtMs = oursAtMs;
+    this.lane = undefined;
   }
 
   get atMs(): number {

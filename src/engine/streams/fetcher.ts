@@ -8,9 +8,10 @@ import { sleep, within } from '../core/clock.ts';
 import { ClosedError, PonosError, RedisCommandError, RedisUnavailableError, WrongTypeError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { BlockingRead } from './blocking-read.ts';
-import type { Consumer, SinkContext } from './consumer.ts';
+import type { Consumer } from './consumer.ts';
 import type { RawEntry } from './event.ts';
 import { Gate } from './gate.ts';
+import type { SinkContext } from './sink-context.ts';
 
 export interface FetcherHost {
   readonly context: SinkContext;

@@ -87,8 +87,11 @@ export class HeldEntries {
     return false;
   }
 
-  letGoOfAll(reason: unknown): void {
-    for (const id of [...this.#entries.keys()]) this.letGo(id, reason);
+  /** @returns their ids. */
+  letGoOfAll(reason: unknown): string[] {
+    const ids = [...this.#entries.keys()];
+    for (const id of ids) this.letGo(id, reason);
+    return ids;
   }
 
   cancelDelays(): void {

@@ -37,16 +37,20 @@ export class Intake {
     this.#limits = limits;
   }
 
-  /** Entries to hold at once, at the present speed. */
-  get limit(): number {
+  /**
+   * Entries to have at work at once, at the present speed. What waits `inLanes` takes room and is not at work: a lane that
+   * stands still holds up nobody but itself.
+   */
+  limit(inLanes = 0): number {
     const { concurrency, maxInFlight } = this.#limits;
-    return Math.max(1, Math.min(maxInFlight, Math.ceil(concurrency + this.#perMs * AHEAD_MS)));
+    return Math.min(maxInFlight - inLanes, Math.ceil(concurrency + this.#perMs * AHEAD_MS));
   }
 
-  /** How many to ask for while `inFlight` are held; 0 means wait. */
-  count(inFlight: number): number {
-    const free = this.limit - inFlight;
-    if (free <= 0 || (inFlight > this.#limits.concurrency && free < this.limit / 2)) return 0;
+  /** How many to ask for while `atWork` are held, and others `inLanes`; 0 means wait. */
+  count(atWork: number, inLanes = 0): number {
+    const limit = this.limit(inLanes);
+    const free = limit - atWork;
+    if (free <= 0 || (atWork > this.#limits.concurrency && free < limit / 2)) return 0;
     const wanted = Math.ceil(free / Math.max(this.#passing, 1 / MAX_OVERREAD));
     const byBytes = this.#entryBytes > 0 ? Math.floor(this.#limits.maxBatchBytes / this.#entryBytes) : MAX_COUNT;
     return Math.max(1, Math.min(wanted, byBytes, MAX_COUNT));

@@ -1,10 +1,11 @@
 /**
- * Runs handlers: at most `concurrency` at once, in the order of arrival, never waiting for anything but a free place. A
- * handler that hangs keeps its place and nothing else.
+ * Runs handlers: at most `concurrency` at once, in the order of arrival, never waiting for anything but a free place and
+ * their lane. A handler that hangs keeps its place and its lane, and nothing else.
  */
 import type { Clock } from '../core/clock.ts';
 import type { Delivery, Settler, SinkEvent } from './delivery.ts';
 import { Gate } from './gate.ts';
+import { Lanes } from './lanes.ts';
 
 export type SinkHandler = (event: SinkEvent) => Promise<void> | void;
 
@@ -25,6 +26,8 @@ export class Runner {
   readonly #host: RunnerHost;
   readonly #idle = new Gate();
   readonly #running = new Set<Delivery>();
+  readonly #lanes = new Lanes();
+  /** What may start, in this order. */
   #queue: Delivery[] = [];
   #head = 0;
   #stopped = false;
@@ -40,7 +43,22 @@ export class Runner {
 
   /** Waiting and running. */
   get size(): number {
+    return this.runnable + this.inLanes;
+  }
+
+  /** Running, or waiting for nothing but a free place. */
+  get runnable(): number {
     return this.#queue.length - this.#head + this.#running.size;
+  }
+
+  /** Waiting for another event of their lane. */
+  get inLanes(): number {
+    return this.#lanes.waitingCount;
+  }
+
+  /** Payloads of those. */
+  get bytesInLanes(): number {
+    return this.#lanes.waitingBytes;
   }
 
   get runningCount(): number {
@@ -48,7 +66,12 @@ export class Runner {
   }
 
   enqueue(delivery: Delivery): void {
-    this.#queue.push(delivery);
+    if (this.#lanes.admit(delivery)) this.#queue.push(delivery);
+  }
+
+  /** An event will not be delivered here again: its lane goes on. */
+  over(event: { stream: string; id: string }): void {
+    if (this.#free(this.#lanes.over(event))) this.pump();
   }
 
   /** Starts what can run. */
@@ -85,10 +108,13 @@ export class Runner {
 
   /** Takes out what waits and belongs to `settler`. */
   takeWaiting(settler: Settler): Delivery[] {
+    const inLanes = this.#lanes.takeWaiting(settler);
     const waiting = this.#queue.slice(this.#head).filter(delivery => !delivery.settled);
     this.#queue = waiting.filter(delivery => delivery.settler !== settler);
     this.#head = 0;
-    return waiting.filter(delivery => delivery.settler === settler);
+    const taken = waiting.filter(delivery => delivery.settler === settler);
+    for (const delivery of taken) this.#free(this.#lanes.over(delivery));
+    return [...taken, ...inLanes];
   }
 
   runningOf(settler: Settler): Delivery[] {
@@ -102,11 +128,19 @@ export class Runner {
 
   #busyFor(settler: Settler): boolean {
     if (this.runningOf(settler).length > 0) return true;
-    return !this.#stopped && this.#queue.some(delivery => delivery?.settler === settler && !delivery.settled);
+    if (this.#stopped) return false;
+    const isWaiting = this.#queue.some(delivery => delivery?.settler === settler && !delivery.settled);
+    return isWaiting || this.#lanes.waitingOf(settler).length > 0;
+  }
+
+  #free(next: Delivery | undefined): boolean {
+    if (next) this.#queue.push(next);
+    return next !== undefined;
   }
 
   #start(delivery: Delivery): void {
     delivery.start();
+    this.#lanes.started(delivery);
     this.#running.add(delivery);
     let result: Promise<void> | void;
     try {
@@ -135,6 +169,7 @@ export class Runner {
       this.#host.failed(delivery, error);
       delivery.refuse(error);
     } else delivery.ack();
+    this.#free(this.#lanes.ended(delivery));
     const nowMs = this.#clock.monotonicMs();
     const busyMs = nowMs - this.#busySinceMs;
     this.#busySinceMs = nowMs;

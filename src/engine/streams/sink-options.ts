@@ -1,6 +1,10 @@
-import { ConflictError } from '../core/errors.ts';
+import { ConflictError, OptionError } from '../core/errors.ts';
 import type { OptionInput, OptionTable, OptionValues } from '../core/options.ts';
+import type { StreamEvent } from './event.ts';
 import type { TopicFilter, TopicPattern } from './topic.ts';
+
+/** `topic`, or a function that names the lane of an event; undefined for an event that may run at any time. */
+export type LaneBy = 'topic' | ((event: StreamEvent) => string | undefined);
 
 export const sinkOptions = {
   concurrency: { kind: 'count', default: 1, min: 1, max: 10_000, doc: 'Handlers running at once in this process.' },
@@ -66,11 +70,26 @@ export interface SinkOptions extends OptionInput<typeof sinkOptions> {
   readonly streams: readonly string[];
   /** Only events whose topic it matches; others are acknowledged. All consumers of a sink agree on it. */
   readonly topic?: TopicPattern | undefined;
+  /**
+   * Orders events within this process: those of one lane are handled one at a time, in the order of their ids, and a
+   * refused one keeps the rest of its lane waiting until it is done or dead. Lanes go on beside each other, up to
+   * `concurrency`; `maxInFlight` bounds how many events wait for their lane. Default: no order. Other consumers of the
+   * sink have lanes of their own: between processes nothing is ordered. An event whose lane cannot be told, because the
+   * function throws, is a dead letter.
+   */
+  readonly laneBy?: LaneBy | undefined;
   /** Where a sink starts that does not exist yet; default `oldest`. One that exists goes on where it is. */
   readonly from?: 'oldest' | 'newest' | { readonly after: string } | undefined;
 }
 
 export type SinkSettings = OptionValues<typeof sinkOptions>;
+
+/** @throws OptionError */
+export function laneFunction(laneBy: LaneBy | undefined): ((event: StreamEvent) => string | undefined) | undefined {
+  if (laneBy === undefined || typeof laneBy === 'function') return laneBy;
+  if (laneBy === 'topic') return ({ topic }) => topic;
+  throw new OptionError('laneBy is "topic" or a function');
+}
 
 /** What the consumers of a sink must agree on, as the text kept in Redis. */
 export function configText(settings: SinkSettings, filter: TopicFilter | undefined): string {

@@ -13,15 +13,16 @@ import { checkName } from '../core/names.ts';
 import { resolveOptions } from '../core/options.ts';
 import { PeriodicTask } from '../core/periodic.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { Consumer, type SinkContext } from './consumer.ts';
+import { Consumer } from './consumer.ts';
 import { FIRST_ID } from './entry-id.ts';
 import { Fetcher, type FetcherHost } from './fetcher.ts';
 import { Gate } from './gate.ts';
 import { Intake, MAX_COUNT } from './intake.ts';
 import { checkStart } from './position.ts';
 import { Runner, type SinkHandler } from './runner.ts';
+import type { SinkContext } from './sink-context.ts';
 import type { SinkCounters, SinkEvents, SinkStats } from './sink-events.ts';
-import { configText, type SinkOptions, type SinkSettings, sinkOptions, timesOf } from './sink-options.ts';
+import { configText, laneFunction, type SinkOptions, type SinkSettings, sinkOptions, timesOf } from './sink-options.ts';
 import { TopicFilter } from './topic.ts';
 
 /** Part of the time to close that is kept for handing back, and the most of it. */
@@ -29,6 +30,8 @@ const HAND_BACK_SHARE = 0.25;
 const HAND_BACK_MS = 1000;
 /** With so many entries waiting for Redis to answer, or for their delay, nothing more is read. */
 const MAX_BACKLOG = 10_000;
+/** So many batches of the largest size may wait for their lanes. */
+const MAX_BATCHES_IN_LANES = 16;
 
 interface Member {
   readonly consumer: Consumer;
@@ -65,7 +68,7 @@ export class Sink {
   #earlyLosses: SinkEvents['dataLoss'][] | undefined = [];
 
   private constructor(link: RedisLink, name: string, options: SinkOptions, handler: SinkHandler) {
-    const { streams: _, topic, from = 'oldest', ...rest } = options;
+    const { streams: _, topic, laneBy, from = 'oldest', ...rest } = options;
     this.#link = link;
     this.name = checkName('sink', name);
     this.consumer = consumerName();
@@ -89,9 +92,11 @@ export class Sink {
       settings: this.#settings,
       config: configText(this.#settings, filter),
       filter,
+      laneOf: laneFunction(laneBy),
       events: this.events,
       counters: this.#counters,
       deliver: delivery => this.#runner.enqueue(delivery),
+      over: (stream, id) => this.#runner.over({ stream, id }),
       wake: () => {
         this.#runner.pump();
         this.#host.changed.open();
@@ -100,12 +105,12 @@ export class Sink {
         if (this.#earlyLosses) this.#earlyLosses.push(loss);
         else this.events.emit('dataLoss', loss);
       },
-      claimCredit: () => (this.#backlog > MAX_BACKLOG ? 0 : this.#intake.limit - this.#runner.size),
+      claimCredit: () => (this.#isFull ? 0 : this.#intake.limit(this.#runner.inLanes) - this.#runner.runnable),
     };
     this.#host = {
       context: this.#context,
       changed: new Gate(),
-      credit: () => (this.#isBehind ? 0 : this.#intake.count(this.#runner.size)),
+      credit: () => (this.#isBehind ? 0 : this.#intake.count(this.#runner.runnable, this.#runner.inLanes)),
       received: (entries, passed, bytes) => this.#intake.noteBatch(entries, passed, bytes),
     };
     this.events.on('removed', ({ stream }) => this.#forget(stream));
@@ -270,13 +275,13 @@ export class Sink {
   get #isBehind(): boolean {
     let unconfirmed = 0;
     for (const { consumer } of this.#members.values()) unconfirmed += consumer.unconfirmedCount;
-    return unconfirmed > MAX_COUNT || this.#backlog > MAX_BACKLOG;
+    return unconfirmed > MAX_COUNT || this.#isFull;
   }
 
-  get #backlog(): number {
+  get #isFull(): boolean {
     let backlog = 0;
     for (const { consumer } of this.#members.values()) backlog += consumer.backlog;
-    return backlog;
+    return backlog > MAX_BACKLOG || this.#runner.bytesInLanes > MAX_BATCHES_IN_LANES * this.#settings.maxBatchBytes;
   }
 
   #tellEarlyLosses(): void {
