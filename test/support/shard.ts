@@ -1,7 +1,10 @@
 /** A shard to call scripts on, without workers: what the scripts do alone. */
 
+import { resolveOptions } from '../../src/engine/core/options.ts';
 import type { WorkerInfo } from '../../src/engine/pool/membership.ts';
 import type { LeaseTerms } from '../../src/engine/pool/options.ts';
+import { scheduleOptions } from '../../src/engine/pool/schedules/options.ts';
+import { ScheduleStore } from '../../src/engine/pool/schedules/store.ts';
 import { type DispatchRequest, Shard } from '../../src/engine/pool/shard.ts';
 import type { Worker } from '../../src/engine/pool/worker.ts';
 import type { RedisLink } from '../../src/engine/redis/link.ts';
@@ -40,6 +43,16 @@ export function openShard(link: RedisLink, pool: string, limit = 100): Promise<S
 
 export function joinWorker(shard: Shard, id: WorkerId, incarnation = 1, node = 'n') {
   return shard.register(id, node, incarnation, JSON.stringify(WORKER_INFO));
+}
+
+/** One that is due in an hour, `hourly`, one that is `paused`, and a `ticker`. */
+export async function putSchedules(shard: Shard): Promise<void> {
+  const store = new ScheduleStore(shard);
+  const settings = resolveOptions('schedule', scheduleOptions, {});
+  const hourly = { timing: { everyMs: 3_600_000 }, settings, job: { key: 'k', payload: '' } };
+  for (const name of ['hourly', 'paused']) await store.put(name, hourly, false);
+  await store.pause('paused');
+  await store.put('ticker', { ...hourly, job: undefined }, false);
 }
 
 export async function epochOf(shard: Shard): Promise<number> {

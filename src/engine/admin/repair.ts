@@ -135,6 +135,8 @@ class Repair {
       notes_prefix: keys.notesPrefix,
       pending_prefix: keys.pendingPrefix,
       own_prefix: keys.ownedPrefix,
+      schedules: keys.schedules,
+      schedule_prefix: keys.schedulePrefix,
     };
     const items = batch.flatMap(suspect => {
       const step = stepOf(suspect);
@@ -209,6 +211,8 @@ function stepOf({ subject, violation: { code, remedy, worker } }: Suspect): Step
       return { script: 'jobs', item: ['owned', subject.worker, ''] };
     case 'pending':
       return { script: 'rest', item: ['group', subject.group] };
+    case 'schedule':
+      return { script: 'rest', item: ['schedule', subject.name] };
     case 'member-info':
       return { script: 'rest', item: ['member', worker ?? ''] };
     case 'dead-entry':

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { checkInvariants } from '../../../src/engine/inspect/invariants/invariants.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { usePool } from '../../support/pool.ts';
-import { joinWorker, openShard, request } from '../../support/shard.ts';
+import { joinWorker, openShard, putSchedules, request } from '../../support/shard.ts';
 
 type Keys = ReturnType<RedisLink['keys']['pool']>;
 
-/** One job that waits, one that is owned, one that is dead, one notification. */
+/** One job that waits, one that is owned, one that is dead, one notification, a schedule, one that is paused, a ticker. */
 async function fill(link: RedisLink, pool: string): Promise<Keys> {
   const shard = await openShard(link, pool);
   await joinWorker(shard, 'w');
@@ -17,6 +17,7 @@ async function fill(link: RedisLink, pool: string): Promise<Keys> {
   if (reply.status !== 'ASSIGNED') throw new Error(reply.status);
   await shard.fail('w', 'dies', reply.token, 'no', 0, true);
   await shard.notify('n', 'owned', 'note');
+  await putSchedules(shard);
   return link.keys.pool(pool);
 }
 
@@ -48,6 +49,16 @@ const DAMAGES: Record<string, { code: string; job?: string; damage: (keys: Keys)
   'notes of no job': { code: 'NOTES_WITHOUT_JOB', job: 'x', damage: k => ['RPUSH', String(k.notes('x')), 'n'] },
   'a dead job without a record': { code: 'DEAD_WITHOUT_RECORD', job: 'x', damage: k => ['ZADD', k.dead, 1, 'x'] },
   'a dead job that is not listed': { code: 'DEAD_UNLISTED', job: 'dies', damage: k => ['ZREM', k.dead, 'dies'] },
+  'a schedule that nobody looks at': { code: 'SCHEDULE_MISPLACED', damage: k => ['ZREM', k.schedules, 'hourly'] },
+  'a schedule that is due never': {
+    code: 'SCHEDULE_MISPLACED',
+    damage: k => ['ZADD', k.schedules, '+inf', 'hourly'],
+  },
+  'a schedule that is due too late': { code: 'SCHEDULE_MISPLACED', damage: k => ['ZADD', k.schedules, 9e15, 'hourly'] },
+  'a paused schedule that is due': { code: 'SCHEDULE_MISPLACED', damage: k => ['ZADD', k.schedules, 1, 'paused'] },
+  'a ticker that is due': { code: 'SCHEDULE_MISPLACED', damage: k => ['ZADD', k.schedules, 1, 'ticker'] },
+  'a schedule without a record': { code: 'SCHEDULE_WITHOUT_RECORD', damage: k => ['ZADD', k.schedules, 1, 'gone'] },
+  'a schedule of another type': { code: 'WRONG_TYPE', damage: k => ['SET', String(k.schedule('x')), 1] },
   'a record without its payload': {
     code: 'RECORD_BROKEN',
     job: 'owned',

@@ -5,7 +5,7 @@ import { QuarantineError } from '../../../src/engine/core/errors.ts';
 import { checkInvariants } from '../../../src/engine/inspect/invariants/invariants.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { usePool } from '../../support/pool.ts';
-import { joinWorker, openShard, passTime, request } from '../../support/shard.ts';
+import { joinWorker, openShard, passTime, putSchedules, request } from '../../support/shard.ts';
 import { until } from '../../support/until.ts';
 
 type Keys = ReturnType<RedisLink['keys']['pool']>;
@@ -17,7 +17,7 @@ const GROUPS = ['default', 'other', 'unheard'] as const;
 /** Stands for the name of the pool in commands made before there is one. */
 const ANY_POOL = 'any-pool';
 
-/** Jobs that wait in two groups, jobs of two workers in every state, a dead one, notifications. */
+/** Jobs that wait in two groups, jobs of two workers in every state, a dead one, notifications, schedules. */
 async function fill(link: RedisLink, pool: string): Promise<Keys> {
   const shard = await openShard(link, pool);
   await joinWorker(shard, 'w1');
@@ -39,12 +39,15 @@ async function fill(link: RedisLink, pool: string): Promise<Keys> {
   await assign('h', 'w1');
   await shard.notify('n1', 'd', 'note');
   await shard.notify('n2', 'a', 'note');
+  await putSchedules(shard);
   return link.keys.pool(pool);
 }
 
 const job = fc.constantFrom(...JOBS, 'ghost');
 const worker = fc.constantFrom(...WORKERS);
 const group = fc.constantFrom(...GROUPS);
+const schedule = fc.constantFrom('hourly', 'paused', 'ticker', 'gone');
+const due = fc.constantFrom('+inf', '-inf', 1, 9e15);
 const number = fc.integer({ min: 0, max: 1_000_000 });
 
 /** Anything but the job records may be changed. */
@@ -64,6 +67,8 @@ const damage = (keys: Keys): fc.Arbitrary<Command> =>
     job.map((j): Command => ['RPUSH', String(keys.notes(j)), 'x']),
     worker.map((w): Command => ['HSET', keys.memberInfo, `mail:${w}`, 3]),
     group.map((g): Command => ['SREM', keys.groups, g]),
+    schedule.map((s): Command => ['ZREM', keys.schedules, s]),
+    fc.tuple(due, schedule).map(([n, s]): Command => ['ZADD', keys.schedules, n, s]),
   );
 
 async function records(link: RedisLink, keys: Keys): Promise<Map<string, unknown>> {

@@ -13,6 +13,7 @@ import { REMEDIES, type Violation, type ViolationCode } from './violation.ts';
 
 export type Subject =
   | { kind: 'record' | 'notes' | 'dead-entry' | 'dead-record'; key: Buffer }
+  | { kind: 'schedule'; name: string }
   | { kind: 'queued'; group: string; key: Buffer }
   | { kind: 'owned'; worker: string; key: Buffer }
   | { kind: 'pending'; group: string }
@@ -51,6 +52,8 @@ const SETTINGS = [
   'clamp-ms',
 ] as const;
 const COUNT_SAMPLES = 10;
+/** Longer than anything that makes a schedule wait past its tick. */
+const LATEST_TICK_MS = 3_600_000;
 
 export class ShardExaminer {
   readonly #link: RedisLink;
@@ -115,6 +118,8 @@ export class ShardExaminer {
         return this.#pending(subject.group, report);
       case 'owner':
         return this.#owner(subject.worker, report);
+      case 'schedule':
+        return this.#schedule(subject.name, report);
       case 'typed':
         return this.#typed(subject.name, subject.type, report);
       case 'unknown':
@@ -236,6 +241,30 @@ export class ShardExaminer {
       return this.#typed(name, 'list', report, { job: key });
     if ((await this.#read<number>('EXISTS', name)) !== 1) return;
     report('NOTES_WITHOUT_JOB', name, 'there', 'gone with its job', { job: key });
+  }
+
+  /** One that is paused is due never; so is a ticker, which those who hold it look at themselves. */
+  async #schedule(schedule: string, report: Report): Promise<void> {
+    const name = this.#keys.schedule(schedule);
+    const { schedules } = this.#keys;
+    const [found, place, time] = await Promise.all([
+      this.#fields(name, 'revision', 'next', 'key', 'paused'),
+      this.#read<Buffer | null>('ZSCORE', schedules, schedule),
+      this.#link.commands.call('TIME') as Promise<[Buffer, Buffer]>,
+    ]);
+    if (!found) return this.#typed(name, 'hash', report);
+    if (place === undefined) return;
+    const [revision, next, key, paused] = found.map(text);
+    if (revision === undefined) {
+      if (place !== null) report('SCHEDULE_WITHOUT_RECORD', name, 'gone, and still listed', 'not listed');
+      return;
+    }
+    const dueMs = paused !== undefined || key === undefined ? Number.POSITIVE_INFINITY : Number(next);
+    const latestMs = Math.max(dueMs, Number(time[0]) * 1000 + LATEST_TICK_MS);
+    const listedMs = place === null ? Number.NaN : Number(String(place).replace('inf', 'Infinity'));
+    if (listedMs === dueMs || (Number.isFinite(dueMs) && Number.isFinite(listedMs) && listedMs <= latestMs)) return;
+    const is = place === null ? 'not listed' : `listed as due at ${listedMs}`;
+    report('SCHEDULE_MISPLACED', name, is, `listed as due at ${dueMs}, as the record says`);
   }
 
   async #pending(group: string, report: Report): Promise<void> {

@@ -125,7 +125,7 @@ export class InvariantWalk {
 
   /** What an index names; nothing when it is of another type, which is told elsewhere. */
   async *#entriesOf({ role, name, rest }: NamedPlace): AsyncGenerator<Subject[]> {
-    if (role !== 'pending' && role !== 'owned' && role !== 'dead') return;
+    if (role !== 'pending' && role !== 'owned' && role !== 'dead' && role !== 'schedules') return;
     if (String(await this.#link.commands.call('TYPE', name)) !== ROLE_TYPES[role]) return;
     const place = decodeText(rest);
     const [command, step] = role === 'owned' ? (['SSCAN', 1] as const) : (['ZSCAN', 2] as const);
@@ -135,7 +135,8 @@ export class InvariantWalk {
       const keys = items.filter((_, at) => at % step === 0);
       if (role === 'pending') yield keys.map(key => ({ kind: 'queued', group: place, key }));
       else if (role === 'owned') yield keys.map(key => ({ kind: 'owned', worker: place, key }));
-      else yield keys.map(key => ({ kind: 'dead-entry', key }));
+      else if (role === 'dead') yield keys.map(key => ({ kind: 'dead-entry', key }));
+      else yield keys.map(key => ({ kind: 'schedule', name: decodeText(key) }));
       cursor = String(next);
       if (cursor === '0') return;
     }
@@ -178,6 +179,8 @@ function subjectsOf({ name, shard, role, rest }: NamedPlace, shardCount: number)
       return [{ kind: 'dead-record', key: rest }];
     case 'pending':
       return [{ kind: 'pending', group: decodeText(rest) }];
+    case 'schedule':
+      return [{ kind: 'schedule', name: decodeText(rest) }];
     case 'owned':
       return [{ kind: 'owner', worker: decodeText(rest) }];
     default: {

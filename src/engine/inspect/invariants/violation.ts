@@ -45,6 +45,9 @@ export const REMEDIES = {
   NOTES_WITHOUT_JOB: 'derived',
   DEAD_WITHOUT_RECORD: 'derived',
   DEAD_UNLISTED: 'derived',
+  /** A schedule is not in the index, or there at a time that its record does not give: nobody looks at it when it is due. */
+  SCHEDULE_MISPLACED: 'derived',
+  SCHEDULE_WITHOUT_RECORD: 'derived',
   /** A job is in a shard its key does not belong to. */
   WRONG_SHARD: 'none',
   /** Settings or counters are missing or no numbers. */

@@ -1,10 +1,10 @@
 -- repair_rest
 -- Mends, a batch, what stands beside the jobs: the list of the dead against their records, notifications without a job,
--- groups that nobody lists, descriptions of workers that are no members. `items` are a kind and a name. Only what is wrong
+-- groups that nobody lists, descriptions of workers that are no members, the index of the schedules. `items` are a kind and a name. Only what is wrong
 -- at this moment is changed.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger server identity forget
--- KEYS config members member_info groups dead job_prefix dead_job_prefix notes_prefix pending_prefix ledger
+-- KEYS config members member_info groups dead job_prefix dead_job_prefix notes_prefix pending_prefix ledger schedules schedule_prefix
 -- ARGV generation events items...
 -- REPLY OK states:list
 -- REPLY QUARANTINE left_ms:int
@@ -17,6 +17,7 @@ read('zset', 'ZCARD', members)
 read('hash', 'HLEN', member_info)
 read('set', 'SCARD', groups)
 read('zset', 'ZCARD', dead)
+read('zset', 'ZCARD', schedules)
 if wrong then return wrong end
 
 local mend = {
@@ -33,6 +34,17 @@ local mend = {
   end,
   group = function(name)
     return redis.call('EXISTS', pending_prefix .. name) == 1 and redis.call('SADD', groups, name) == 1
+  end,
+  schedule = function(name)
+    local found = redis.pcall('HMGET', schedule_prefix .. name, 'revision', 'next', 'key', 'paused')
+    if found.err then return false end
+    if not found[1] then return redis.call('ZREM', schedules, name) == 1 end
+    local due = (found[4] or not found[3]) and '+inf' or found[2]
+    local place = redis.call('ZSCORE', schedules, name)
+    if not tonumber(due) and due ~= '+inf' or place and tonumber(place) == (tonumber(due) or math.huge) then return false end
+    redis.call('ZADD', schedules, due, name)
+    redis.call('SPUBLISH', events, 'schedule ' .. name)
+    return true
   end,
   member = function(worker)
     return not redis.call('ZSCORE', members, worker) and forget_description(worker) > 0
