@@ -174,7 +174,8 @@ export class Socket {
     network.note(
       `${process.name} ${role}: ${network.server.nameOf(command.name, command.args)} -> ${text(answer.reply ?? answer.error)}`,
     );
-    if (crashes) {
+    // Not when it was on its way until the faults were over: who stays then is counted on.
+    if (crashes && network.faults.crash > 0) {
       network.note(`${process.name} ends after it`);
       process.crash();
       return;
