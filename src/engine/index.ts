@@ -67,6 +67,7 @@ export {
 export { globMatcher } from './core/glob.ts';
 export { newId } from './core/ids.ts';
 export type { Option, OptionInput, OptionTable } from './core/options.ts';
+export type { Span, SpanAttributes, SpanKind, SpanStart, Telemetry } from './core/telemetry.ts';
 export { decodeText, encodeText } from './core/text.ts';
 export { readTraceContext, type TraceContext, traceHeaders } from './core/trace-context.ts';
 export { type Diagnosis, type DiagnosisOptions, diagnose } from './inspect/diagnosis.ts';

@@ -262,7 +262,32 @@ export abstract class MapWriter {
     return { ...written(done), items: JSON.parse(text(done.payload) ?? '[]') as string[] };
   }
 
-  async #write(
+  #write(
+    what: string,
+    key: string | undefined,
+    script: WriteScript,
+    args: Record<string, Argument | readonly Argument[]>,
+  ): Promise<Done> {
+    const { tracer } = this.link;
+    if (!tracer) return this.#persist(what, key, script, args);
+    return tracer.around(
+      () => ({
+        kind: 'client',
+        name: `${what} ${this.name}`,
+        parent: undefined,
+        attributes: {
+          'db.system.name': 'redis',
+          'db.operation.name': what,
+          'db.collection.name': this.name,
+          ...(key !== undefined && { 'ponos.map.key': key }),
+        },
+      }),
+      () => this.#persist(what, key, script, args),
+      outcome => ('value' in outcome ? { attributes: { 'ponos.map.revision': outcome.value.revision } } : {}),
+    );
+  }
+
+  async #persist(
     what: string,
     key: string | undefined,
     script: WriteScript,

@@ -16,6 +16,7 @@ import {
 } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { type OptionInput, resolveOptions } from '../core/options.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { Durability, Replicated } from '../redis/durable.ts';
 import type { RedisLink } from '../redis/link.ts';
@@ -29,6 +30,7 @@ import { PoolView } from './pool-view.ts';
 import type { Route } from './routes.ts';
 import { type DispatchRequest, type LossCause, MAX_NOTES, type Shard } from './shard.ts';
 import type { ShardView } from './shard-view.ts';
+import { dispatched, dispatchSpan } from './tracing.ts';
 
 /** How far a dispatch waits: until Redis has the job, until a worker runs it, or until it ended. */
 export type WaitLevel = 'accepted' | 'started' | 'completed';
@@ -147,7 +149,22 @@ export class PoolClient {
    * QuarantineError when Redis lost something and the wait would be too long; NotReplicatedError (the job stands, on too
    * few replicas); TooLargeError; RedisUnavailableError, with `uncertain` the job may be there: send it again with the same id.
    */
-  async dispatch(key: string, payload: Bytes = '', options: DispatchOptions = {}): Promise<DispatchResult> {
+  dispatch(key: string, payload: Bytes = '', options: DispatchOptions = {}): Promise<DispatchResult> {
+    const { tracer } = this.view.link;
+    if (!tracer) return this.#dispatch(key, payload, options);
+    return tracer.around(
+      () => dispatchSpan(this.pool, key, payload),
+      span => this.#dispatch(key, payload, options, span.context),
+      dispatched,
+    );
+  }
+
+  async #dispatch(
+    key: string,
+    payload: Bytes,
+    options: DispatchOptions,
+    trace?: TraceContext | undefined,
+  ): Promise<DispatchResult> {
     this.#open();
     const { id: givenId, wait = 'accepted', durability: wanted, ...rest } = options;
     const durability = resolveDurability(wanted, this.#durability);
@@ -158,7 +175,7 @@ export class PoolClient {
     const id = givenId === undefined ? newId() : checkId(givenId);
     // The id of one that reached too few replicas, or whose outcome is to be kept, is told and may come again.
     const mayRepeat = givenId !== undefined || durability.replicas > 0 || rest.retentionMs !== undefined;
-    const request = this.#request(view, id, form, key, payload, mayRepeat, wait, settings);
+    const request = this.#request(view, id, form, key, payload, mayRepeat, wait, settings, trace);
     if (wait === 'accepted') {
       const { status, worker, token } = await this.#send(view, key, request, durability, settings.timeoutMs);
       return status === 'ASSIGNED' || status === 'ENDED'
@@ -297,6 +314,7 @@ export class PoolClient {
     mayRepeat: boolean,
     wait: WaitLevel,
     settings: DispatchSettings,
+    trace: TraceContext | undefined,
   ): DispatchRequest {
     const group = this.view.routes.groupOf(key);
     const seat = settings.delayMs > 0 ? undefined : membership.placement.pick(form.hash, group, hasRoom);
@@ -318,6 +336,7 @@ export class PoolClient {
       worker: seat?.id ?? '',
       epoch: membership.epoch,
       capacity: seat?.capacity ?? 0,
+      trace,
     };
   }
 

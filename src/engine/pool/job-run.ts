@@ -41,6 +41,8 @@ export interface RunContext {
   };
   readonly group: string;
   readonly pool: string;
+  /** Calls the handler's `run` or `start`; default just that. */
+  around?<T>(run: JobRun, act: () => T): T;
   /** A handler's `stop` threw: told, and the job counts as stopped. */
   onHandlerError(run: JobRun, error: unknown): void;
 }
@@ -108,8 +110,8 @@ export class JobRun {
     if (isTaskHandler(handler)) {
       this.#state = 'running';
       onRunning();
-      this.#startSettled = this.#runTask(() => handler.run(this.job, this.job.signal));
-    } else this.#startSettled = this.#startService(() => handler.start(this.job), onRunning);
+      this.#startSettled = this.#runTask(() => this.#call(() => handler.run(this.job, this.job.signal)));
+    } else this.#startSettled = this.#startService(() => this.#call(() => handler.start(this.job)), onRunning);
   }
 
   /** Ends the job. Legal at any time and more than once; the first reason stands, a lost lease overrides. */
@@ -122,6 +124,10 @@ export class JobRun {
       this.#stopping = this.#stop();
     }
     return this.ended;
+  }
+
+  #call<T>(act: () => T): T {
+    return this.#context.around ? this.#context.around(this, act) : act();
   }
 
   async #runTask(run: () => ReturnType<TaskHandler['run']>): Promise<void> {

@@ -16,6 +16,7 @@ import { type PersistOptions, persistSurely } from './persist.ts';
 import { Recovery } from './recovery.ts';
 import { Reports, type StartedState } from './reports.ts';
 import type { ReleaseTarget, Shard } from './shard.ts';
+import { tracedRun } from './tracing.ts';
 import type { WorkerEvents } from './worker-events.ts';
 
 export interface JobTableOptions {
@@ -59,6 +60,7 @@ export class JobTable {
       lease,
       group,
       pool: shard.pool,
+      around: (run, act) => tracedRun(shard.link.tracer, worker, run, act),
       onHandlerError: (run, error) => events.emit('handlerError', { key: run.key, error }),
     };
     const stableMs = () => shard.terms.leaseMs;

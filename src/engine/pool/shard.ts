@@ -8,6 +8,7 @@ import { type Bytes, byteLength } from '../core/bytes.ts';
 import { Emitter } from '../core/emitter.ts';
 import { ConflictError, InvariantError, NotFoundError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import type { TraceContext } from '../core/trace-context.ts';
 import type { Connection } from '../redis/connection.ts';
 import { translateError } from '../redis/errors.ts';
 import type { KeyBytes } from '../redis/keys.ts';
@@ -64,6 +65,8 @@ export interface DispatchRequest {
   worker: string;
   epoch: number;
   capacity: number;
+  /** The span that dispatches it. */
+  trace?: TraceContext | undefined;
 }
 
 /** What the script says about one of the jobs it was given. */

@@ -1,3 +1,5 @@
+import { readTraceContext, type TraceContext, traceHeaders } from '../core/trace-context.ts';
+
 /** What a dispatch asked for, one text in the job's record that goes with the job wherever it goes (`lua/_terms.lua`). */
 
 export interface JobTerms {
@@ -12,13 +14,34 @@ export interface JobTerms {
   readonly replyTo: string;
   /** Of the payload, when the dispatcher gave the id; else empty. */
   readonly digest: string;
+  /** The span that dispatched it. */
+  readonly trace?: TraceContext | undefined;
 }
 
 const ABSENT = '-';
+/** What a trace state has at most where it must be kept short; without it the trace goes on all the same. */
+const MAX_TRACE_STATE_CHARS = 512;
 
 export function formatTerms(terms: JobTerms): string {
-  const { attempts, backoffMs, backoffMaxMs, payloadBytes, keepMs, replyTo, digest } = terms;
-  return `${attempts} ${Math.ceil(backoffMs)} ${Math.ceil(backoffMaxMs)} ${payloadBytes} ${keepMs ?? ABSENT} ${replyTo || ABSENT} ${formatDigest(digest)}`;
+  const { attempts, backoffMs, backoffMaxMs, payloadBytes, keepMs, replyTo, digest, trace } = terms;
+  const words = `${attempts} ${Math.ceil(backoffMs)} ${Math.ceil(backoffMaxMs)} ${payloadBytes} ${keepMs ?? ABSENT} ${replyTo || ABSENT} ${formatDigest(digest)}`;
+  return trace ? `${words} ${formatTrace(trace)}` : words;
+}
+
+function formatTrace(trace: TraceContext): string {
+  const { traceparent, tracestate } = traceHeaders(trace);
+  if (tracestate === undefined || tracestate.length > MAX_TRACE_STATE_CHARS) return traceparent;
+  return `${traceparent} ${encodeURIComponent(tracestate)}`;
+}
+
+/** What is none counts as none: it is no reason to refuse a job. */
+function parseTrace(traceparent: string | undefined, tracestate = ''): TraceContext | undefined {
+  if (traceparent === undefined) return undefined;
+  try {
+    return readTraceContext(new Map(Object.entries({ traceparent, tracestate: decodeURIComponent(tracestate) })));
+  } catch {
+    return undefined;
+  }
 }
 
 /** As it stands in the terms and in the record of a dispatch. */
@@ -28,7 +51,8 @@ export function formatDigest(digest: string): string {
 
 /** What is no terms, or of a later version, counts as nothing asked for. */
 export function parseTerms(text: string): JobTerms {
-  const [attempts, backoffMs, backoffMaxMs, payloadBytes, keepMs, replyTo = ABSENT, digest = ABSENT] = text.split(' ');
+  const [attempts, backoffMs, backoffMaxMs, payloadBytes, keepMs, replyTo = ABSENT, digest = ABSENT, ...trace] =
+    text.split(' ');
   return {
     attempts: Number(attempts) || 0,
     backoffMs: Number(backoffMs) || 0,
@@ -37,6 +61,7 @@ export function parseTerms(text: string): JobTerms {
     keepMs: keepMs === undefined || keepMs === ABSENT ? undefined : Number(keepMs),
     replyTo: replyTo === ABSENT ? '' : replyTo,
     digest: digest === ABSENT ? '' : digest,
+    trace: parseTrace(...(trace as [string?, string?])),
   };
 }
 

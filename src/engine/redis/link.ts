@@ -2,6 +2,7 @@ import { Cluster } from 'ioredis';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { UnsafeServerError } from '../core/errors.ts';
 import { type OptionInput, type OptionTable, resolveOptions } from '../core/options.ts';
+import { type Telemetry, Tracer } from '../core/telemetry.ts';
 import type { Access } from './access.ts';
 import { type ClientSettings, createClient, type Role, type TlsOptions } from './client.ts';
 import { ClusterSubscriptions } from './cluster-subscriptions.ts';
@@ -46,6 +47,8 @@ export interface RedisLinkOptions extends OptionInput<typeof linkOptions> {
   /** With `read-only` every command that may write is refused before it is sent; default `read-write`. */
   access?: Access | undefined;
   clock?: Clock | undefined;
+  /** Told of what is done on the link; default nobody, which costs nothing. */
+  telemetry?: Telemetry | undefined;
 }
 
 const OLDEST_SERVER = [7, 0] as const;
@@ -58,6 +61,8 @@ export class RedisLink {
   readonly keys: KeySpace;
   readonly clock: Clock;
   readonly access: Access;
+  /** When somebody is to be told of spans. */
+  readonly tracer: Tracer | undefined;
   /** Where the link goes, without user and password. */
   readonly address: string;
   readonly registry: Registry;
@@ -81,6 +86,7 @@ export class RedisLink {
       clientName = 'ponos',
       access,
       clock,
+      telemetry,
       ...rest
     } = options;
     const target = parseRedisUrl(url);
@@ -89,6 +95,7 @@ export class RedisLink {
     this.clock = clock ?? systemClock;
     this.keys = new KeySpace(prefix);
     this.access = access ?? 'read-write';
+    this.tracer = telemetry && new Tracer(telemetry);
     this.address = redactUrl(url);
     this.#settings = { target, tls, clientName, ...resolveOptions('RedisLink', linkOptions, rest) };
     this.commands = this.#create('commands');

@@ -23,6 +23,9 @@ export type Outcome =
   | { kind: 'nack'; delayMs: number | undefined; error: unknown }
   | { kind: 'dead'; reason: string };
 
+/** `lost`: it went to another consumer. */
+export type DeliveryOutcome = Outcome['kind'] | 'lost';
+
 /** What deliveries are settled with. */
 export interface Settler {
   settle(delivery: Delivery, outcome: Outcome): void;
@@ -48,6 +51,7 @@ export class Delivery implements SinkEvent {
   #state: 'waiting' | 'running' | 'settled' = 'waiting';
   #controller: AbortController | undefined;
   #abortReason: unknown;
+  #outcome: DeliveryOutcome | undefined;
 
   constructor(
     settler: Settler,
@@ -90,6 +94,11 @@ export class Delivery implements SinkEvent {
     return this.#state === 'settled';
   }
 
+  /** What was said of it so far. */
+  get outcome(): DeliveryOutcome | undefined {
+    return this.#outcome;
+  }
+
   get waiting(): boolean {
     return this.#state === 'waiting';
   }
@@ -127,6 +136,7 @@ export class Delivery implements SinkEvent {
   /** It is no longer ours: whatever is said of it from here on has no effect. */
   abandon(reason: unknown): void {
     this.#state = 'settled';
+    this.#outcome ??= 'lost';
     this.#abortReason = reason;
     this.#controller?.abort(reason);
   }
@@ -140,6 +150,7 @@ export class Delivery implements SinkEvent {
   #settle(outcome: Outcome): void {
     if (this.#state === 'settled') return;
     this.#state = 'settled';
+    this.#outcome = outcome.kind;
     this.#settler.settle(this, outcome);
   }
 }

@@ -19,6 +19,7 @@ import { readStreamFacts } from './facts.ts';
 import { describeGap, type Gap, GapMeter } from './gap.ts';
 import { checkStart, resolveStart, type Start } from './position.ts';
 import { TopicFilter, type TopicPattern } from './topic.ts';
+import { tracedReading } from './tracing.ts';
 
 export const readerOptions = {
   follow: { kind: 'flag', default: true, doc: 'Wait for new events; else end where the streams ended at the start.' },
@@ -183,13 +184,13 @@ export class Reader implements AsyncIterable<StreamEvent> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<StreamEvent, undefined> {
-    return {
+    return tracedReading(this.#link.tracer, {
       next: () => this.#next(),
       return: async () => {
         await this.close();
         return { value: undefined, done: true };
       },
-    };
+    });
   }
 
   async #next(): Promise<IteratorResult<StreamEvent, undefined>> {

@@ -24,6 +24,7 @@ import type { SinkContext } from './sink-context.ts';
 import type { SinkCounters, SinkEvents, SinkStats } from './sink-events.ts';
 import { configText, laneFunction, type SinkOptions, type SinkSettings, sinkOptions, timesOf } from './sink-options.ts';
 import { TopicFilter } from './topic.ts';
+import { tracedHandler } from './tracing.ts';
 
 /** Part of the time to close that is kept for handing back, and the most of it. */
 const HAND_BACK_SHARE = 0.25;
@@ -77,7 +78,8 @@ export class Sink {
     if (typeof handler !== 'function') throw new ArgumentError('a sink needs a handler');
     const filter = topic === undefined ? undefined : new TopicFilter(topic);
     this.#intake = new Intake(this.#settings);
-    this.#runner = new Runner(handler, this.#settings.concurrency, link.clock, {
+    const traced = tracedHandler(link.tracer, name, this.consumer, handler);
+    this.#runner = new Runner(traced, this.#settings.concurrency, link.clock, {
       finished: busyMs => {
         this.#intake.noteWork(1, busyMs);
         this.#host.changed.open();

@@ -16,6 +16,7 @@ import type { Argument } from '../redis/script.ts';
 import { parseEntryId } from './entry-id.ts';
 import { encodeEvent, type Headers } from './event.ts';
 import { openStreamScript, publishScript, removeStreamScript, trimScript } from './scripts.gen.ts';
+import { published, publishSpan, tracedHeaders } from './tracing.ts';
 
 export const eventStreamOptions = {
   create: { kind: 'flag', default: true, doc: 'Make the stream if it does not exist; else it must.' },
@@ -102,7 +103,17 @@ export class EventStream {
    * @throws TooLargeError, ArgumentError: nothing was sent. UncertainPublishError: the event may be there or not.
    *   NotFoundError: the stream was removed. RedisUnavailableError: not sent. OutOfMemoryError, WrongTypeError.
    */
-  async publish(name: string, payload: Bytes, options: PublishOptions = {}): Promise<string> {
+  publish(name: string, payload: Bytes, options: PublishOptions = {}): Promise<string> {
+    const { tracer } = this.#link;
+    if (!tracer) return this.#publish(name, payload, options);
+    return tracer.around(
+      () => publishSpan(this.name, 'publish', name, payload, options.headers),
+      span => this.#publish(name, payload, { ...options, headers: tracedHeaders(options.headers, span) }),
+      published,
+    );
+  }
+
+  async #publish(name: string, payload: Bytes, options: PublishOptions): Promise<string> {
     const operands: (string | Uint8Array)[] = [this.#keys.events, 'NOMKSTREAM', '*'];
     encodeEvent(operands, name, payload, options.topic, options.headers, this.#options.maxPayloadBytes);
     const { commands } = this.#link;

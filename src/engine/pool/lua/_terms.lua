@@ -1,6 +1,6 @@
 -- What a dispatch asked for, one text that goes with the job wherever it goes: attempts, first and longest back-off in
--- ms, bytes of the payload, how long to keep the outcome in ms, node to tell, digest; `-` for what was not given. A later
--- version may add words at the end.
+-- ms, bytes of the payload, how long to keep the outcome in ms, node to tell, digest; `-` for what was not given. Behind
+-- them, if the dispatch was traced, its trace context. A later version may add words at the end.
 local function terms_of(text)
   local attempts, first_ms, most_ms, _, keep_ms, reply_to, digest =
     string.match(text or '', '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%S+)')
