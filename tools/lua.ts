@@ -174,7 +174,7 @@ export const ${identifier}Script: Script<${inputs(header.keys)}, ${inputs(header
 }
 
 function generate(): void {
-  for (const module of ['maps', 'streams', 'pool', 'admin']) {
+  for (const module of ['maps', 'streams', 'pool', 'partitions', 'admin']) {
     const folder = join(ENGINE, module, 'lua');
     if (!existsSync(folder)) continue;
     const files = readdirSync(folder)

@@ -121,6 +121,22 @@ export {
   typedMap,
 } from './maps/typed-map.ts';
 export type { WatchFilter } from './maps/watcher.ts';
+export { partitionOptions, removePartitionedStream } from './partitions/description.ts';
+export { KEY_HEADER, partitionName } from './partitions/names.ts';
+export type { PartitionContext, PartitionHandler } from './partitions/owned-partition.ts';
+export {
+  PartitionedSink,
+  type PartitionedSinkEvents,
+  type PartitionedSinkOptions,
+  partitionedSinkOptions,
+} from './partitions/partitioned-sink.ts';
+export {
+  type KeyedEvent,
+  PartitionedStream,
+  type PartitionedStreamEvents,
+  type PartitionedStreamOptions,
+  type PublishedEvent,
+} from './partitions/partitioned-stream.ts';
 export {
   type DispatchOptions,
   type DispatchResult,

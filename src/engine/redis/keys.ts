@@ -46,6 +46,8 @@ export class KeySpace {
       events: `${base}:events`,
       /** hash: generation, retention, counters */
       meta: `${base}:meta`,
+      /** hash: number of partitions; the stream itself has no events then, its partitions do */
+      partitions: `${base}:partitions`,
       /** hash: per sink its configuration and durable cursor */
       sinks: `${base}:sinks`,
       /** zset consumer -> lease deadline */

@@ -14,6 +14,8 @@ import {
   type JoinSinkReply,
   joinSinkScript,
   leaveSinkScript,
+  type PullReply,
+  pullScript,
   type RetakeReply,
   retakeScript,
   sweepConsumersScript,
@@ -88,6 +90,12 @@ export class ConsumerCommands {
         rest_ms: this.#times.claimRestMs,
       },
     );
+  }
+
+  pull(token: number, count: number, mostLeft: number): Promise<PullReply> {
+    const { events, sinks } = this.#keys;
+    const args = { ...this.#names, token, count, most_left: mostLeft };
+    return this.#link.commands.run(pullScript, { events, sinks }, args);
   }
 
   retake(id: string): Promise<RetakeReply> {

@@ -16,6 +16,7 @@ import { Delivery, type Outcome, type Settler } from './delivery.ts';
 import { decodeContents, type RawEntry } from './event.ts';
 import { HeldEntries } from './held-entries.ts';
 import { Membership, type MembershipState } from './membership.ts';
+import type { SoleOwner } from './owner.ts';
 import type { SinkContext } from './sink-context.ts';
 import { timesOf } from './sink-options.ts';
 
@@ -112,6 +113,36 @@ export class Consumer implements Settler {
     return { passed, bytes };
   }
 
+  /**
+   * As the only consumer: takes what comes next, at most `count` new entries, which are returned as `entries`. `last` is
+   * the id behind which there is nothing; neither is given when something else comes first.
+   */
+  async pull(owner: SoleOwner, count: number): Promise<{ entries?: RawEntry[]; last?: string; more?: boolean }> {
+    const sentMs = this.#context.link.clock.monotonicMs();
+    const mostLeft = this.#context.leftCredit();
+    const reply = await this.#commands.pull(owner.token, count, mostLeft).catch((error: unknown) => {
+      // It may have been given something all the same.
+      this.drainedConnects = 0;
+      throw error;
+    });
+    switch (reply.status) {
+      case 'NEW':
+        return { entries: reply.entries as RawEntry[] };
+      case 'EMPTY':
+        return { last: reply.last };
+      case 'LEFT':
+        if (reply.lost > 0) this.#lost(reply.lost);
+        await this.#takeOver(reply.entries, sentMs);
+        return { more: mostLeft > 0 };
+      case 'FENCED':
+        owner.superseded(reply.token);
+        return {};
+      case 'NOGROUP':
+        await this.recover();
+        return {};
+    }
+  }
+
   /** Delivers what is pending to us and never arrived: its reply was lost with a connection. */
   async drain(): Promise<void> {
     if (this.#context.settings.noAck) return;
@@ -152,6 +183,7 @@ export class Consumer implements Settler {
    */
   owns(delivery: Delivery, nowMs: number): boolean {
     const { claimIdleMs, noAck } = this.#context.settings;
+    if (this.#context.owner?.owned === false) return false;
     if (noAck || nowMs - delivery.oursAtMs < claimIdleMs) return true;
     this.#confirming ??= this.beat()
       // What failed is tried again by the next beat, which wakes too.
@@ -164,7 +196,8 @@ export class Consumer implements Settler {
 
   /** Takes over what other consumers left, as far as there is room. */
   async claim(): Promise<void> {
-    if (this.#context.settings.noAck) return;
+    // The only consumer takes what others left when it reads.
+    if (this.#context.settings.noAck || this.#context.owner) return;
     for (;;) {
       const count = Math.min(CLAIM_BATCH, this.#context.claimCredit());
       this.claimDue = count <= 0;
@@ -185,8 +218,10 @@ export class Consumer implements Settler {
   }
 
   settle(delivery: Delivery, outcome: Outcome): void {
-    const { settings, counters } = this.#context;
+    const { settings, counters, owner } = this.#context;
     const { id, deliveryCount: count } = delivery;
+    // What was broken off is no refusal: the next owner delivers it again.
+    if (outcome.kind !== 'ack' && owner?.owned === false) return;
     const isOver = outcome.kind === 'ack' || settings.noAck || this.state === 'ended';
     if (isOver) this.#over(id);
     if (this.state === 'ended') return;

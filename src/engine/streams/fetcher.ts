@@ -11,6 +11,7 @@ import { BlockingRead } from './blocking-read.ts';
 import type { Consumer } from './consumer.ts';
 import type { RawEntry } from './event.ts';
 import { Gate } from './gate.ts';
+import type { SoleOwner } from './owner.ts';
 import type { SinkContext } from './sink-context.ts';
 
 export interface FetcherHost {
@@ -113,6 +114,8 @@ export class Fetcher {
     if (credit === 0) return this.#host.changed.wait(signal);
     if (signal.aborted) return;
     this.#reading = new Set(consumers);
+    const { owner } = this.#host.context;
+    if (owner) return this.#pull(consumers[0] as Consumer, owner, credit, signal);
     const { sink, consumer: name, settings } = this.#host.context;
     // What arrives is known to be ours for claimIdleMs from when it was asked for.
     const blockMs = Math.min(settings.blockMs, settings.claimIdleMs / 2);
@@ -134,6 +137,22 @@ export class Fetcher {
     )) as [Buffer, RawEntry[]][] | null;
     this.#failures = 0;
     if (reply) this.#accept(consumers, reply, sentMs);
+  }
+
+  /**
+   * Reads as the only consumer: by a script that checks the right to, which cannot wait. What waits is a read that takes
+   * nothing, and so cannot take from whoever has the right by the time it ends.
+   */
+  async #pull(consumer: Consumer, owner: SoleOwner, credit: number, signal: AbortSignal): Promise<void> {
+    if (!owner.owned) return this.#host.changed.wait(signal);
+    const sentMs = this.#link.clock.monotonicMs();
+    const { entries, last, more } = await consumer.pull(owner, credit);
+    this.#failures = 0;
+    if (entries) return this.#accept([consumer], [[Buffer.from(consumer.eventsKey), entries]], sentMs);
+    if (last === undefined) return more ? undefined : this.#host.changed.wait(signal);
+    const { blockMs } = this.#host.context.settings;
+    const operands = ['COUNT', 1, 'BLOCK', Math.ceil(blockMs), 'STREAMS', consumer.eventsKey, last];
+    if (!signal.aborted) await this.#blocking.call(blockMs, 'XREAD', ...operands);
   }
 
   #accept(consumers: readonly Consumer[], reply: [Buffer, RawEntry[]][], sentMs: number): void {

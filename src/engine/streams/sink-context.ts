@@ -2,6 +2,7 @@ import type { Emitter } from '../core/emitter.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Delivery } from './delivery.ts';
 import type { StreamEvent } from './event.ts';
+import type { SoleOwner } from './owner.ts';
 import type { SinkCounters, SinkEvents } from './sink-events.ts';
 import type { SinkSettings } from './sink-options.ts';
 import type { TopicFilter } from './topic.ts';
@@ -17,6 +18,8 @@ export interface SinkContext {
   readonly filter: TopicFilter | undefined;
   /** Which lane an event belongs to; undefined when there are none. */
   readonly laneOf: ((event: StreamEvent) => string | undefined) | undefined;
+  /** Set when this is the only consumer of the sink on its stream. */
+  readonly owner: SoleOwner | undefined;
   readonly events: Emitter<SinkEvents>;
   readonly counters: SinkCounters;
   /** Hands over what was received; `wake` afterwards starts it. */
@@ -27,6 +30,8 @@ export interface SinkContext {
   wake(): void;
   /** How many entries may be claimed now. */
   claimCredit(): number;
+  /** How many of the entries that another consumer left may be taken now: what can be begun at once. */
+  leftCredit(): number;
   /** Tells of a loss, also one that is found while the sink is being opened and nobody can listen yet. */
   tellLoss(loss: SinkEvents['dataLoss']): void;
 }

@@ -1,6 +1,7 @@
 import { ConflictError, OptionError } from '../core/errors.ts';
 import type { OptionInput, OptionTable, OptionValues } from '../core/options.ts';
 import type { StreamEvent } from './event.ts';
+import type { SoleOwner } from './owner.ts';
 import type { TopicFilter, TopicPattern } from './topic.ts';
 
 /** `topic`, or a function that names the lane of an event; undefined for an event that may run at any time. */
@@ -80,6 +81,8 @@ export interface SinkOptions extends OptionInput<typeof sinkOptions> {
   readonly laneBy?: LaneBy | undefined;
   /** Where a sink starts that does not exist yet; default `oldest`. One that exists goes on where it is. */
   readonly from?: 'oldest' | 'newest' | { readonly after: string } | undefined;
+  /** Makes this the only consumer, of one stream. @internal */
+  readonly owner?: SoleOwner | undefined;
 }
 
 export type SinkSettings = OptionValues<typeof sinkOptions>;
@@ -92,9 +95,16 @@ export function laneFunction(laneBy: LaneBy | undefined): ((event: StreamEvent) 
 }
 
 /** What the consumers of a sink must agree on, as the text kept in Redis. */
-export function configText(settings: SinkSettings, filter: TopicFilter | undefined): string {
+export function configText(settings: SinkSettings, filter: TopicFilter | undefined, isSole: boolean): string {
   const { claimIdleMs, maxDeliveries, noAck } = settings;
-  return JSON.stringify({ claimIdleMs, maxDeliveries, noAck, topic: filter?.description ?? null });
+  return JSON.stringify({
+    claimIdleMs,
+    maxDeliveries,
+    noAck,
+    topic: filter?.description ?? null,
+    // Left out otherwise, so that sinks of before agree with those of now.
+    sole: isSole || undefined,
+  });
 }
 
 export function configMismatch(sink: string, stream: string, own: string, found: string): ConflictError {

@@ -69,7 +69,7 @@ export class Sink {
   #earlyLosses: SinkEvents['dataLoss'][] | undefined = [];
 
   private constructor(link: RedisLink, name: string, options: SinkOptions, handler: SinkHandler) {
-    const { streams: _, topic, laneBy, from = 'oldest', ...rest } = options;
+    const { streams: _, topic, laneBy, owner, from = 'oldest', ...rest } = options;
     this.#link = link;
     this.name = checkName('sink', name);
     this.consumer = consumerName();
@@ -92,9 +92,10 @@ export class Sink {
       sink: name,
       consumer: this.consumer,
       settings: this.#settings,
-      config: configText(this.#settings, filter),
+      config: configText(this.#settings, filter, owner !== undefined),
       filter,
       laneOf: laneFunction(laneBy),
+      owner,
       events: this.events,
       counters: this.#counters,
       deliver: delivery => this.#runner.enqueue(delivery),
@@ -108,6 +109,11 @@ export class Sink {
         else this.events.emit('dataLoss', loss);
       },
       claimCredit: () => (this.#isFull ? 0 : this.#intake.limit(this.#runner.inLanes) - this.#runner.runnable),
+      leftCredit: () =>
+        Math.max(
+          0,
+          Math.min(this.#settings.concurrency, this.#intake.limit(this.#runner.inLanes)) - this.#runner.runnable,
+        ),
     };
     this.#host = {
       context: this.#context,
@@ -199,6 +205,14 @@ export class Sink {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  /** Starts nothing more and tells the handlers at work, because the right to the stream is over. @internal */
+  halt(reason: unknown): void {
+    this.#runner.stop();
+    for (const { consumer } of this.#members.values()) {
+      for (const running of this.#runner.runningOf(consumer)) running.abort(reason);
+    }
   }
 
   async #close(): Promise<void> {
@@ -323,7 +337,8 @@ function consumerName(): string {
   return `${host || 'host'}-${process.pid}-${newId().slice(0, 8)}`;
 }
 
-function startText(from: NonNullable<SinkOptions['from']>): string {
+/** Where a new sink starts, as Redis is told. @throws OptionError, ArgumentError */
+export function startText(from: NonNullable<SinkOptions['from']>): string {
   const start = checkStart(from);
   if (start === 'oldest') return FIRST_ID;
   if (start === 'newest') return 'newest';
