@@ -22,6 +22,7 @@ export { openPool, shutDownPool } from './admin/shutdown.ts';
 export {
   listClaimable,
   planReset,
+  planSinkRemoval,
   type ReleaseOptions,
   type ResetOptions,
   type ResetPlan,
@@ -189,7 +190,7 @@ export type { TlsOptions } from './redis/client.ts';
 export { linkOptions, RedisLink, type RedisLinkOptions } from './redis/link.ts';
 export { DEFAULT_REDIS_URL, parseRedisUrl, redactUrl } from './redis/url.ts';
 export type { SinkEvent } from './streams/delivery.ts';
-export { compareEntryIds, entryTimeMs, parseEntryId } from './streams/entry-id.ts';
+export { compareEntryIds, entryTimeMs, FIRST_ID, parseEntryId } from './streams/entry-id.ts';
 export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
 export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';

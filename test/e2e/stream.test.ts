@@ -35,6 +35,26 @@ describe('streams', () => {
     ]);
   });
 
+  test('give one event, whatever bytes it has', async () => {
+    const id = await publish('orders', 'created', '{"n": 12345678901234567890}', '--topic', 't', '--header', 'a=b');
+    const get = ['stream', 'get', 'orders'];
+    const { stdout } = await cli([...get, id, '--json']);
+    expect(stdout).toContain('"n":12345678901234567890');
+    expect(JSON.parse(stdout)).toMatchObject({
+      kind: 'Event',
+      item: { id, stream: 'orders', event: 'created', topic: 't', headers: { a: 'b' }, payloadEncoding: 'json' },
+    });
+    expect((await cli([...get, id])).stdout).toMatch(/^HEADERS +\{"a":"b"\}$/m);
+    const bytes = Buffer.concat([Buffer.alloc(100_000, 0xff), Buffer.from('\n')]);
+    const large = await cli(['stream', 'publish', 'orders', 'x', '-'], { input: bytes });
+    expect((await cli([...get, large.stdout.trim(), '--raw'])).stdoutBytes).toEqual(bytes);
+    expect((await cli([...get, '1-1'])).code).toBe(3);
+    expect((await cli(['stream', 'get', 'nothing', '1-1'])).code).toBe(3);
+    for (const wrong of ['x', '1-1-1', '-', '99999999999999999999-0']) {
+      expect((await cli([...get, '--', wrong])).code).toBe(2);
+    }
+  });
+
   test('that are none say how to make one', async () => {
     const { stdout, stderr, code } = await cli(['stream', 'list']);
     expect([stdout, code]).toEqual(['', 0]);

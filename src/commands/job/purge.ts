@@ -1,8 +1,9 @@
+import { ActResults } from '../../cli/act-results.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
 import { chooseDead, deadFlags, describeDead } from '../../cli/job/dead-flags.ts';
-import { DeadResults } from '../../cli/job/dead-results.ts';
 import { NotFoundError, purgeJobs } from '../../engine/index.ts';
+import { deadJobNoun } from '../../present/nouns/dead-jobs.ts';
 
 export default class JobPurge extends BaseCommand<typeof JobPurge> {
   static override summary = 'Remove dead jobs for good, payloads included';
@@ -24,9 +25,9 @@ export default class JobPurge extends BaseCommand<typeof JobPurge> {
     const what = describeDead(this.pool, keys);
     if (await this.planned(`purge ${what}`)) return;
     if (keys.length > 0) await this.confirm(`Purge ${what}`);
-    const results = new DeadResults(this.output, 'purged');
+    const results = new ActResults(this.output, deadJobNoun, { done: 'purged', thing: 'job' });
     await purgeJobs(link, this.pool, keys, (key, purged) =>
-      results.add(key, purged ? undefined : new NotFoundError('dead job', key)),
+      results.add({ key, status: 'purged', error: null }, purged ? undefined : new NotFoundError('dead job', key)),
     );
     await results.tell();
   }

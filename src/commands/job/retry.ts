@@ -1,8 +1,9 @@
+import { ActResults } from '../../cli/act-results.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
 import { chooseDead, deadFlags, describeDead } from '../../cli/job/dead-flags.ts';
-import { DeadResults } from '../../cli/job/dead-results.ts';
 import { retryJobs } from '../../engine/index.ts';
+import { deadJobNoun } from '../../present/nouns/dead-jobs.ts';
 
 export default class JobRetry extends BaseCommand<typeof JobRetry> {
   static override summary = 'Try dead jobs again';
@@ -23,8 +24,8 @@ export default class JobRetry extends BaseCommand<typeof JobRetry> {
     const keys = await chooseDead(link, this.pool, { keys: this.args.keys, all, olderThanMs, group });
     const what = describeDead(this.pool, keys);
     if (await this.planned(`retry ${what}`)) return;
-    const results = new DeadResults(this.output, 'retried');
-    await retryJobs(link, this.pool, keys, (key, error) => results.add(key, error));
+    const results = new ActResults(this.output, deadJobNoun, { done: 'retried', thing: 'job' });
+    await retryJobs(link, this.pool, keys, (key, error) => results.add({ key, status: 'retried', error: null }, error));
     await results.tell();
   }
 }

@@ -4,7 +4,7 @@
  */
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { lagOf } from '../inspect/lag.ts';
-import type { PendingSnapshot } from '../inspect/snapshots.ts';
+import type { PendingSnapshot, SinkSnapshot } from '../inspect/snapshots.ts';
 import { pendingOf, showSink } from '../inspect/streams.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { compareEntryIds } from '../streams/entry-id.ts';
@@ -25,6 +25,8 @@ export interface ResetOptions {
   to: Start;
   /** What is pending before that stays pending, instead of being lost to the sink. */
   keepPending?: boolean | undefined;
+  /** Also while consumers live. */
+  force?: boolean | undefined;
 }
 
 export interface ResetPlan {
@@ -107,7 +109,7 @@ export async function releaseEntries(
 
 /**
  * What `resetSink` would do now.
- * @throws NotFoundError, ArgumentError
+ * @throws as `resetSink`
  */
 export async function planReset(
   link: RedisLink,
@@ -129,7 +131,7 @@ export async function resetSink(
   link: RedisLink,
   stream: string,
   sink: string,
-  options: ResetOptions & { force?: boolean | undefined },
+  options: ResetOptions,
 ): Promise<ResetPlan> {
   const { events, sinks, consumers } = link.keys.stream(stream);
   for (let tries = 0; tries < MOST_TRIES; tries++) {
@@ -154,6 +156,19 @@ export async function resetSink(
   throw new ConflictError(`sink "${sink}" of stream "${stream}" moves on faster than it can be reset`, {
     hint: 'Stop its consumers first.',
   });
+}
+
+/**
+ * The sink that `removeSink` would remove now.
+ * @throws as `removeSink`
+ */
+export async function planSinkRemoval(
+  link: RedisLink,
+  stream: string,
+  sink: string,
+  options: { force?: boolean | undefined } = {},
+): Promise<SinkSnapshot> {
+  return requireIdle(await showSink(link, stream, sink), options.force);
 }
 
 /**
@@ -194,10 +209,10 @@ async function prepareReset(
   link: RedisLink,
   stream: string,
   sink: string,
-  { to, keepPending = false }: ResetOptions,
+  { to, keepPending = false, force = false }: ResetOptions,
 ): Promise<{ plan: ResetPlan; entriesRead: number }> {
   const start = checkStart(to);
-  await showSink(link, stream, sink);
+  requireIdle(await showSink(link, stream, sink), force);
   const { events } = link.keys.stream(stream);
   const info = parseStreamInfo(await link.commands.call('XINFO', 'STREAM', events));
   const groups = (await link.commands.call('XINFO', 'GROUPS', events)) as unknown[];
@@ -258,6 +273,12 @@ async function* readPending(
     if (page.length < PAGE) return;
     from = `(${page.at(-1)?.id}`;
   }
+}
+
+function requireIdle(sink: SinkSnapshot, force = false): SinkSnapshot {
+  const live = sink.consumers.filter(({ alive }) => alive).length;
+  if (live > 0 && !force) throw inUse(sink.stream, sink.name, live);
+  return sink;
 }
 
 function noSink(stream: string, sink: string): NotFoundError {

@@ -111,7 +111,10 @@ async function readSinks(link: RedisLink, stream: string, nowMs: number): Promis
   if (!read) return undefined;
   const keys = link.keys.stream(stream);
   return Promise.all(
-    read.sinks.map(async sink => ({ ...sink, consumers: await readConsumers(link, keys, sink.name, nowMs) })),
+    read.sinks.map(async sink => {
+      const consumers = await readConsumers(link, keys, sink.name, nowMs);
+      return { ...sink, consumerCount: consumers.length, consumers };
+    }),
   );
 }
 
@@ -191,15 +194,20 @@ async function readConsumers(
   // The group may have gone since it was listed.
   if (consumers?.status !== 'fulfilled') return [];
   const until = leases?.status === 'fulfilled' && Array.isArray(leases.value) ? parseInfo(leases.value) : new Map();
-  return (consumers.value as unknown[]).map(parseInfo).map(consumer => {
+  const isAlive = (name: string) => Number(String(until.get(name) ?? 0)) >= nowMs;
+  const known = (consumers.value as unknown[]).map(parseInfo).map(consumer => {
     const name = decodeText(consumer.get('name') as Buffer);
     return {
       name,
       pendingCount: Number(consumer.get('pending')),
       idleMs: Number(consumer.get('idle')),
-      alive: Number(String(until.get(name) ?? 0)) >= nowMs,
+      alive: isAlive(name),
     };
   });
+  // Redis learns of a consumer when it is given its first event; its lease is there before.
+  const names = new Set(known.map(({ name }) => name));
+  const waiting = [...until.keys()].filter(name => isAlive(name) && !names.has(name));
+  return [...known, ...waiting.map(name => ({ name, pendingCount: 0, idleMs: 0, alive: true }))];
 }
 
 /** The client makes an object of this one reply, and not on a cluster. */

@@ -35,7 +35,7 @@ export const eventNoun: Noun<StreamEvent> = {
   raw: event => Buffer.concat([event.payload, LINE_FEED]),
 };
 
-export function eventTime({ atMs }: StreamEvent): string | null {
+export function eventTime({ atMs }: { atMs: number }): string | null {
   return atMs <= LAST_DATE_MS ? formatTime(atMs) : null;
 }
 

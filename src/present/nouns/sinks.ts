@@ -1,5 +1,5 @@
 /** What sinks, their consumers and their pending events look like. */
-import type { PendingSnapshot, SinkSnapshot } from '../../engine/index.ts';
+import type { PendingSnapshot, ResetPlan, SinkSnapshot } from '../../engine/index.ts';
 import { type Column, type Noun, stateColumn } from '../columns.ts';
 import { formatDuration } from '../human.ts';
 import { lagText } from '../lag.ts';
@@ -54,3 +54,25 @@ export const pendingNoun: Noun<PendingSnapshot> = {
     { header: 'DELIVERIES', value: pending => pending.deliveryCount, align: 'right' },
   ],
 };
+
+/** What a reset does, or did. */
+export const resetNoun: Noun<ResetPlan> = {
+  kind: 'SinkReset',
+  columns: [
+    { header: 'TO', value: row => row.toId },
+    { header: 'FROM', value: row => row.fromId },
+    { header: 'AGAIN', value: row => row.againCount, text: row => estimated(row.againCount, row), align: 'right' },
+    {
+      header: 'SKIPPED',
+      value: row => row.skippedCount,
+      text: row => estimated(row.skippedCount, row),
+      align: 'right',
+    },
+    { header: 'PENDING-LOST', value: row => row.pendingDroppedCount, align: 'right' },
+    { header: 'PENDING-KEPT', value: row => row.pendingKeptCount, align: 'right' },
+  ],
+};
+
+function estimated(count: number, { exact }: ResetPlan): string {
+  return lagText({ count, exact });
+}

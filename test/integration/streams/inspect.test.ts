@@ -56,6 +56,13 @@ describe('looking at streams', () => {
     expect(JSON.parse(JSON.stringify(shown))).toEqual(shown);
   });
 
+  it('shows a consumer that has not been given anything yet', async () => {
+    const { link } = await openStream(redis, 's');
+    const { sink } = await openSink(redis, link, 'k', { streams: ['s'] });
+    const consumer = { name: sink.consumer, pendingCount: 0, alive: true };
+    expect(await showSink(link, 's', 'k')).toMatchObject({ consumerCount: 1, consumers: [consumer] });
+  });
+
   it('says that a consumer is not alive whose lease is over', async () => {
     const { link, stream } = await openStream(redis, 's');
     const { sink } = await openSink(redis, link, 'k', { streams: ['s'] });
