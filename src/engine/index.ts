@@ -7,6 +7,15 @@
 export { purgeJobs, retryJobs } from './admin/dead-jobs.ts';
 export { type DeadReplay, purgeDead, type ReplayDeadOptions, replayDead } from './admin/dead-letters.ts';
 export { drainWorkersOf, rebalancePool, type WaitForOptions, workersOf } from './admin/fleet.ts';
+export {
+  type AppliedDifferences,
+  applyDifferences,
+  diffEntries,
+  type ImportOptions,
+  importEntries,
+  type MapDifference,
+  readMap,
+} from './admin/map-entries.ts';
 export { destroyMap, resetMap } from './admin/maps.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
 export { type BrokenPolicy, type RepairOptions, type RepairReport, repairPool } from './admin/repair.ts';

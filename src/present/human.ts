@@ -50,8 +50,8 @@ export function formatBytes(bytes: number): string {
 }
 
 /** `1 event`, `12 events`: for nouns that take an s. */
-export function formatCount(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+export function formatCount(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }
 
 /** RFC 3339 in UTC, to the millisecond. */

@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { text, watchFlags } from '../../cli/flags.ts';
-import { globMatcher, MapClient, NotFoundError, type RedisLink, showMap } from '../../engine/index.ts';
+import { globMatcher, MapClient, NotFoundError, type RedisLink, readMap, showMap } from '../../engine/index.ts';
 import { entryNoun } from '../../present/nouns/maps.ts';
 
 export default class MapGet extends BaseCommand<typeof MapGet> {
@@ -40,15 +40,10 @@ export default class MapGet extends BaseCommand<typeof MapGet> {
   }
 
   async #all(link: RedisLink, map: string): Promise<void> {
-    const client = await MapClient.open(link, map);
-    const { generation, entries } = await client.readAll();
-    if (generation === '') await showMap(link, map);
+    const entries = await readMap(link, map);
     const { match } = this.flags;
     const matches = globMatcher(match ?? '*');
-    const rows = [...entries]
-      .filter(([key]) => matches(key))
-      .map(([key, value]) => ({ map, key, value }))
-      .sort((a, b) => (a.key < b.key ? -1 : 1));
+    const rows = [...entries].filter(([key]) => matches(key)).map(([key, value]) => ({ map, key, value }));
     await this.output.list(entryNoun, rows, {
       empty: `No entries${match === undefined ? '' : ' match'} in map "${map}".`,
     });

@@ -1,8 +1,9 @@
-import type { MapSnapshot, ResetCause } from '../../engine/index.ts';
+import type { MapDifference, MapSnapshot, ResetCause } from '../../engine/index.ts';
 import { encodeText } from '../../engine/index.ts';
 import type { Noun } from '../columns.ts';
 import { textFields } from '../envelope.ts';
 import { formatBytes, formatDuration, formatTime } from '../human.ts';
+import { safeText } from '../safe-text.ts';
 
 export const mapNoun: Noun<MapSnapshot> = {
   kind: 'Map',
@@ -43,6 +44,37 @@ export const entryNoun: Noun<EntryRow> = {
   item: entry => ({ map: entry.map, key: entry.key, ...textFields('value', entry.value) }),
   raw: entry => encodeText(entry.value),
 };
+
+/** The same for a file that gives the bytes of every key back, too. */
+export const exportedEntryNoun: Noun<EntryRow> = {
+  ...entryNoun,
+  item: entry => ({ map: entry.map, ...textFields('key', entry.key), ...textFields('value', entry.value) }),
+};
+
+/** What makes one map another. */
+export const differenceNoun: Noun<MapDifference> = {
+  kind: 'MapDifference',
+  columns: [
+    { header: 'KEY', value: difference => difference.key },
+    { header: 'CHANGE', value: difference => difference.kind },
+    { header: 'BEFORE', value: difference => difference.before ?? null },
+    { header: 'AFTER', value: difference => difference.after ?? null },
+  ],
+  item: ({ key, kind, before, after }) => ({
+    ...textFields('key', key),
+    change: kind,
+    ...(before === undefined ? {} : textFields('before', before)),
+    ...(after === undefined ? {} : textFields('after', after)),
+  }),
+};
+
+/** A difference as people read it: what goes with a minus, what comes with a plus. */
+export function differenceLines({ key, before, after }: MapDifference): string[] {
+  return [
+    ...(before === undefined ? [] : [`- ${safeText(key)}: ${safeText(before)}`]),
+    ...(after === undefined ? [] : [`+ ${safeText(key)}: ${safeText(after)}`]),
+  ];
+}
 
 /** What a write did to one entry. */
 export interface EntryWriteRow {

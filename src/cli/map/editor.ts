@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { UsageError } from '../errors.ts';
+
+/** A file that only this user can read, for as long as it is edited. */
+export class EditedFile {
+  readonly path: string;
+  readonly #folder: string;
+
+  private constructor(folder: string, path: string) {
+    this.#folder = folder;
+    this.path = path;
+  }
+
+  static async create(name: string, text: string): Promise<EditedFile> {
+    const folder = await mkdtemp(join(tmpdir(), 'ponos-edit-'));
+    const path = join(folder, name);
+    await writeFile(path, text, { mode: 0o600 });
+    return new EditedFile(folder, path);
+  }
+
+  /**
+   * Opens it in the editor of the user, as git does: a command of the shell, the file its last argument.
+   * @throws UsageError when there is none, it cannot be started or it failed.
+   */
+  async edit(env: NodeJS.ProcessEnv, isTerminal: boolean): Promise<void> {
+    const editor = env.VISUAL || env.EDITOR || (isTerminal ? 'vi' : undefined);
+    if (!editor) {
+      throw new UsageError('no editor is known, and there is no terminal for vi', { hint: 'Set EDITOR or VISUAL.' });
+    }
+    const child = spawn('/bin/sh', ['-c', `${editor} "$@"`, editor, this.path], { stdio: 'inherit' });
+    const ended = await new Promise<string | number | null>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code, signal) => resolve(signal ?? code));
+    });
+    if (ended !== 0) {
+      throw new UsageError(`the editor ended with ${ended}; nothing was written`, {
+        hint: 'Set EDITOR or VISUAL to an editor that is there.',
+      });
+    }
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Entries of a map out of a file: what `map export` writes in any of its formats, or a plain mapping of texts, YAML or JSON.
+ * What it is shows in its content, never in the name of the file.
+ */
+import { ArgumentError, decodeText } from '../engine/index.ts';
+import { parseMapDocument } from './map-document.ts';
+
+/** @throws ArgumentError on anything else, or a key that is there twice; it names the line or the item. */
+export function parseMapFile(bytes: Buffer): Map<string, string> {
+  const text = bytes.toString('utf8').trimStart();
+  const records = text.startsWith('{') ? (wholeRecords(text) ?? lineRecords(text)) : undefined;
+  if (!records) return parseMapDocument(bytes) ?? new Map();
+  const entries = new Map<string, string>();
+  for (const [at, record] of records) {
+    const [key, value] = [fieldOf(at, record, 'key'), fieldOf(at, record, 'value')];
+    if (entries.has(key)) throw new ArgumentError(`${at}: ${JSON.stringify(key)} is there twice`);
+    entries.set(key, value);
+  }
+  return entries;
+}
+
+type Placed = [at: string, record: Record<string, unknown>];
+
+/** What `-o json` gives. */
+function wholeRecords(text: string): Placed[] | undefined {
+  const whole = parse(text);
+  if (!isRecord(whole) || whole.kind !== 'MapEntryList' || !Array.isArray(whole.items)) return undefined;
+  return whole.items.map((item, i) => placed(`item ${i + 1}`, item));
+}
+
+/** What `-o ndjson` gives. */
+function lineRecords(text: string): Placed[] | undefined {
+  const lines = text.split('\n');
+  const first = parse(lines[0] as string);
+  if (!isRecord(first) || first.type !== 'mapEntry') return undefined;
+  return lines.flatMap((line, i) => (line.trim() === '' ? [] : [placed(`line ${i + 1}`, parse(line))]));
+}
+
+function placed(at: string, record: unknown): Placed {
+  if (!isRecord(record)) throw new ArgumentError(`${at} is no JSON object with a key and a value`);
+  return [at, record];
+}
+
+function fieldOf(at: string, record: Record<string, unknown>, name: 'key' | 'value'): string {
+  const text = record[name];
+  if (typeof text !== 'string') throw new ArgumentError(`${at}: its ${name} is no text`);
+  const encoding = record[`${name}Encoding`] ?? 'utf8';
+  if (encoding === 'utf8') return text;
+  if (encoding !== 'base64') throw new ArgumentError(`${at}: its ${name}Encoding is neither utf8 nor base64`);
+  return decodeText(Buffer.from(text, 'base64'));
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
