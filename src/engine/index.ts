@@ -203,7 +203,8 @@ export { compareEntryIds, entryTimeMs, FIRST_ID, parseEntryId } from './streams/
 export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
 export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';
-export { Reader, type ReaderEvents, type ReaderOptions, readerOptions } from './streams/reader.ts';
+export { Reader, type ReaderOptions, readerOptions } from './streams/reader.ts';
+export type { ReaderEvents } from './streams/reader-events.ts';
 export { Replay, type ReplayOptions, type ReplayResult, type ReplayTo, replayOptions } from './streams/replay.ts';
 export type { SinkHandler } from './streams/runner.ts';
 export { Sink } from './streams/sink.ts';

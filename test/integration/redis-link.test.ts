@@ -77,8 +77,9 @@ describe('a link to Redis', () => {
 
   it('notices a half-open socket under a blocking read', async () => {
     const link = await redis.connect();
-    const blocking = await link.openBlocking();
-    const read = blocking.callBlocking(10, 'XREAD', 'BLOCK', 60_000, 'STREAMS', `${redis.prefix}:s`, '0');
+    const key = `${redis.prefix}:s`;
+    const blocking = await link.openBlocking(key);
+    const read = blocking.call(10, 'XREAD', 'BLOCK', 60_000, 'STREAMS', key, '0');
     await expect(read).rejects.toMatchObject({ code: 'REDIS_UNAVAILABLE', uncertain: true });
   });
 });

@@ -3,6 +3,7 @@
  * `--read-only` command cannot write whatever its author got wrong. Scripts are not on it: they may write.
  */
 const READ_COMMANDS = new Set([
+  'ASKING', // by itself it changes nothing
   'CLIENT', // SETNAME and SETINFO of the handshake
   'CLUSTER',
   'EXISTS',

@@ -8,6 +8,8 @@ import { EngineCommand } from './command.ts';
 import { Deadlines } from './deadlines.ts';
 import { isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
+import { nodeName } from './slot-map.ts';
+import type { RedisNode } from './url.ts';
 
 type Inputs = Record<string, Argument | readonly Argument[]>;
 
@@ -133,6 +135,17 @@ export class Connection {
     });
   }
 
+  /** Sends one command to that node of a cluster, whatever slot it has. Without a node as `call`. */
+  async callAt(node: RedisNode | undefined, command: string, ...args: Argument[]): Promise<unknown> {
+    if (!node || !('nodes' in this.#client)) return this.call(command, ...args);
+    this.#allow(command);
+    const at = this.#client
+      .nodes('all')
+      .find(({ options }) => options.host === node.host && options.port === node.port);
+    if (!at) throw new RedisUnavailableError(`${nodeName(node)} is no node of the cluster`);
+    return this.#sendTo(at, command, args);
+  }
+
   /** Sends several commands together; each settles on its own. */
   callMany(commands: readonly (readonly [string, ...Argument[]])[]): Promise<PromiseSettledResult<unknown>[]> {
     return Promise.allSettled(commands.map(([command, ...args]) => this.call(command, ...args)));
@@ -147,7 +160,7 @@ export class Connection {
     const nodes = 'nodes' in this.#client ? this.#client.nodes('master') : [this.#client];
     for (const node of nodes) {
       for (let cursor = '0'; ; ) {
-        const [next, names] = (await this.#scanPage(node, [cursor, 'MATCH', pattern, 'COUNT', count])) as [
+        const [next, names] = (await this.#sendTo(node, 'SCAN', [cursor, 'MATCH', pattern, 'COUNT', count])) as [
           Buffer,
           Buffer[],
         ];
@@ -238,12 +251,12 @@ export class Connection {
     return to.sendCommand(request) as Promise<unknown>;
   }
 
-  async #scanPage(node: Pick<Client, 'sendCommand'>, args: Argument[]): Promise<unknown> {
-    const request = this.#request('scan', args);
+  async #sendTo(node: Pick<Client, 'sendCommand'>, command: string, args: Argument[]): Promise<unknown> {
+    const request = this.#request(command, args);
     try {
       return await this.#send(request, node);
     } catch (error) {
-      throw this.#translate(error, 'SCAN', request);
+      throw this.#translate(error, command, request);
     }
   }
 

@@ -10,9 +10,12 @@ import {
   RedisUnavailableError,
   WrongTypeError,
 } from '../core/errors.ts';
+import type { RedisNode } from './url.ts';
 
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b|^ERR (AUTH|invalid password|Client sent AUTH)/i;
-const UNAVAILABLE = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|NOTREADY|MISCONF)\b/;
+const UNAVAILABLE =
+  /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|NOTREADY|MISCONF|UNBLOCKED force)\b/;
+const REDIRECTION = /^(MOVED|ASK) \d+ (\S*):(\d+)$/;
 /** Each node refused it and named another, or asked to try again: nobody carried it out. */
 const REDIRECTED = /Too many Cluster redirections. Last error: \S*\s*(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
 const TLS_CODE = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO)/;
@@ -33,6 +36,17 @@ export interface ErrorContext {
 /** First word of an error reply of Redis (`NOGROUP`, `BUSYGROUP`), or undefined. */
 export function redisErrorWord(error: unknown): string | undefined {
   return error instanceof RedisCommandError ? /^([A-Z]{2,})\b/.exec(error.message)?.[1] : undefined;
+}
+
+/** Where a node of a cluster, `from`, sends us: for good (the slot is there), or for this command only (its keys are). */
+export function redirectedTo(
+  error: unknown,
+  from: RedisNode | undefined,
+): { node: RedisNode; lasting: boolean } | undefined {
+  const [, word, host, port] = (error instanceof RedisCommandError && REDIRECTION.exec(error.message)) || [];
+  if (word === undefined) return undefined;
+  // Without a host: the same machine.
+  return { node: { host: host || from?.host || 'localhost', port: Number(port) }, lasting: word === 'MOVED' };
 }
 
 /** Whether the client gave up waiting for a reply. */

@@ -1,16 +1,17 @@
 import { Cluster } from 'ioredis';
-import { type Clock, systemClock } from '../core/clock.ts';
-import { UnsafeServerError } from '../core/errors.ts';
+import { type Clock, systemClock, within } from '../core/clock.ts';
+import { RedisUnavailableError, UnsafeServerError } from '../core/errors.ts';
 import { type OptionInput, type OptionTable, resolveOptions } from '../core/options.ts';
 import { type Telemetry, Tracer } from '../core/telemetry.ts';
 import type { Access } from './access.ts';
+import { BlockingConnection } from './blocking.ts';
 import { type ClientSettings, createClient, type Role, type TlsOptions } from './client.ts';
 import { ClusterSubscriptions } from './cluster-subscriptions.ts';
 import { Connection } from './connection.ts';
 import { DurableWriter } from './durable.ts';
 import { KeySpace } from './keys.ts';
 import { Registry } from './registry.ts';
-import { SlotMap } from './slot-map.ts';
+import { nodeName, SlotMap, slotOf } from './slot-map.ts';
 import { ServerSubscriptions, type Subscriptions } from './subscriptions.ts';
 import { DEFAULT_REDIS_URL, parseRedisUrl, type RedisNode, redactUrl } from './url.ts';
 
@@ -147,9 +148,15 @@ export class RedisLink {
     return this.#open('lease');
   }
 
-  /** A new connection for blocking reads. */
-  openBlocking(): Promise<Connection> {
-    return this.#open('blocking');
+  /** A new connection for blocking reads of keys in the slot of `key`. */
+  openBlocking(key: string): Promise<BlockingConnection> {
+    const open = (node: RedisNode | undefined) => this.#open('blocking', node);
+    return BlockingConnection.open({ slots: this.#slots, commands: this.commands, open }, key);
+  }
+
+  /** Which keys one command may name together: those with the same number. */
+  slotOf(key: string): number {
+    return this.#slots ? slotOf(key) : 0;
   }
 
   /** Ends every connection. Legal more than once. */
@@ -170,13 +177,21 @@ export class RedisLink {
   async #open(role: Role, node?: RedisNode): Promise<Connection> {
     const connection = this.#create(role, node);
     try {
-      await connection.open();
+      await this.#opened(connection, node);
     } catch (error) {
       this.#connections.delete(connection);
       await connection.close();
       throw error;
     }
     return connection;
+  }
+
+  /** A node of a cluster that takes a socket and never answers is not waited for: another may have its slots by now. */
+  #opened(connection: Connection, node: RedisNode | undefined): Promise<void> {
+    if (!node) return connection.open();
+    return within(this.clock, this.#settings.connectTimeoutMs, connection.open(), () => {
+      throw new RedisUnavailableError(`${nodeName(node)} does not answer`);
+    });
   }
 
   #subscribe(): Subscriptions {

@@ -11,7 +11,7 @@ export class SlotMap {
 
   /** Master of the slot of a key or channel, or undefined when that is not known now. */
   ownerOf(key: string): RedisNode | undefined {
-    const owner = this.#client.slots[new Command('exists', [key]).getSlot()]?.[0];
+    const owner = this.#client.slots[slotOf(key)]?.[0];
     if (owner === undefined) return undefined;
     const colon = owner.lastIndexOf(':');
     return { host: owner.slice(0, colon), port: Number(owner.slice(colon + 1)) };
@@ -21,6 +21,10 @@ export class SlotMap {
   refresh(): Promise<void> {
     return new Promise(resolve => this.#client.refreshSlotsCache(() => resolve()));
   }
+}
+
+export function slotOf(key: string): number {
+  return new Command('exists', [key]).getSlot();
 }
 
 export function nodeName({ host, port }: RedisNode): string {

@@ -1,13 +1,14 @@
 /**
- * Reads new entries for the consumers of a sink, all streams in one blocking read on a connection of its own. Before it
+ * Reads new entries for the consumers of a sink whose streams are in one slot, which is all of them unless Redis is a
+ * cluster, in one blocking read on a connection of its own. Before it
  * reads on a connection for the first time it lets each consumer drain what is pending to it. It never waits for a
  * handler, only for room; and nothing waits for it: claims, heartbeats and close have their own connection.
  */
 import { backoffMs } from '../core/backoff.ts';
 import { sleep, within } from '../core/clock.ts';
 import { ClosedError, PonosError, RedisCommandError, RedisUnavailableError, WrongTypeError } from '../core/errors.ts';
+import type { BlockingConnection } from '../redis/blocking.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { BlockingRead } from './blocking-read.ts';
 import type { Consumer } from './consumer.ts';
 import type { RawEntry } from './event.ts';
 import { Gate } from './gate.ts';
@@ -29,7 +30,7 @@ const WAKE_AGAIN_MS = 20;
 export class Fetcher {
   readonly #link: RedisLink;
   readonly #host: FetcherHost;
-  readonly #blocking: BlockingRead;
+  readonly #blocking: BlockingConnection;
   readonly #consumers = new Set<Consumer>();
   readonly #stopping = new AbortController();
   readonly #turn = new Gate();
@@ -38,14 +39,19 @@ export class Fetcher {
   #running: Promise<void> | undefined;
   #failures = 0;
 
-  private constructor(host: FetcherHost, blocking: BlockingRead) {
+  private constructor(host: FetcherHost, blocking: BlockingConnection) {
     this.#link = host.context.link;
     this.#host = host;
     this.#blocking = blocking;
   }
 
-  static async open(host: FetcherHost): Promise<Fetcher> {
-    return new Fetcher(host, await BlockingRead.open(host.context.link));
+  /** For streams in the slot of `key`. */
+  static async open(host: FetcherHost, key: string): Promise<Fetcher> {
+    return new Fetcher(host, await host.context.link.openBlocking(key));
+  }
+
+  get consumerCount(): number {
+    return this.#consumers.size;
   }
 
   start(): void {

@@ -6,18 +6,17 @@
  * without loss or repetition. Before reading it keeps the books of each stream (gap.ts), so that events which were
  * removed before they were read are reported in their place and never skipped in silence.
  */
-import { backoffMs } from '../core/backoff.ts';
-import { sleep } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { ArgumentError, ClosedError, ConflictError, type PonosError, RedisUnavailableError } from '../core/errors.ts';
+import { ArgumentError, ClosedError, ConflictError, type PonosError } from '../core/errors.ts';
 import { type OptionInput, type OptionTable, type OptionValues, resolveOptions } from '../core/options.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { BlockingRead } from './blocking-read.ts';
-import { compareEntryIds } from './entry-id.ts';
-import { decodeEvent, type RawEntry, type StreamEvent } from './event.ts';
+import type { StreamEvent } from './event.ts';
 import { readStreamFacts } from './facts.ts';
 import { describeGap, type Gap, GapMeter } from './gap.ts';
+import { Gate } from './gate.ts';
 import { checkStart, resolveStart, type Start } from './position.ts';
+import type { ReaderEvents } from './reader-events.ts';
+import { type Item, type ReaderContext, SlotReader, type Source } from './slot-reader.ts';
 import { TopicFilter, type TopicPattern } from './topic.ts';
 import { tracedReading } from './tracing.ts';
 
@@ -46,69 +45,35 @@ export interface ReaderOptions extends OptionInput<typeof readerOptions> {
   readonly topic?: TopicPattern | undefined;
 }
 
-export interface ReaderEvents {
-  /** Events were missed (with `onGap: 'report'`). */
-  gap: Gap;
-  /** An entry that is no event was passed over. */
-  malformed: { stream: string; id: string; reason: string };
-  /** A stream was removed on purpose; reading goes on with the others. */
-  removed: { stream: string };
-  /** The connection is lost and being opened again. */
-  disconnected: PonosError;
-  /** It is open again; reading goes on after the last event. */
-  reconnected: undefined;
-}
-
-interface Source {
-  readonly name: string;
-  readonly keys: ReturnType<RedisLink['keys']['stream']>;
-  readonly meter: GapMeter;
-  /** Last id of the present end, without `follow`. */
-  readonly endId: string | undefined;
-  cursor: string;
-  checkedAtMs: number;
-  done: boolean;
-}
-
-type Item = { event: StreamEvent; source: Source } | { gap: Gap; source: Source };
-
-const RETRY = { baseMs: 50, maxMs: 2000 };
-/** How often the books are compared while reading goes on. */
-const CHECK_EVERY_MS = 1000;
-const CHECK_EVERY_MS_PER_STREAM = 10;
-const FIRST_COUNT = 64;
-const MAX_COUNT = 500;
-
 export class Reader implements AsyncIterable<StreamEvent> {
   readonly events = new Emitter<ReaderEvents>();
   readonly #link: RedisLink;
-  readonly #blocking: BlockingRead;
   readonly #options: OptionValues<typeof readerOptions>;
   readonly #from: Start;
-  readonly #filter: TopicFilter | undefined;
+  readonly #context: ReaderContext;
   readonly #sources = new Map<string, Source>();
+  /** One for each slot that has streams of it. */
+  readonly #parts = new Map<number, Promise<SlotReader>>();
+  readonly #reading = new Map<SlotReader, Promise<void>>();
+  readonly #lost = new Set<SlotReader>();
+  readonly #changed = new Gate();
   readonly #stopping = new AbortController();
   #items: Item[] = [];
   #head = 0;
-  #reading: Promise<void> | undefined;
   #failure: unknown;
-  #lost = false;
-  #meanBytes = 0;
-  #connects: number;
 
-  private constructor(
-    link: RedisLink,
-    blocking: BlockingRead,
-    options: ReaderOptions,
-    filter: TopicFilter | undefined,
-  ) {
-    const { from = 'oldest', topic: _, ...rest } = options;
+  private constructor(link: RedisLink, options: ReaderOptions) {
+    const { from = 'oldest', topic, ...rest } = options;
     this.#link = link;
-    this.#blocking = blocking;
-    this.#connects = blocking.connects;
     this.#from = checkStart(from);
-    this.#filter = filter;
     this.#options = resolveOptions('Reader', readerOptions, rest);
+    this.#context = {
+      link,
+      events: this.events,
+      filter: topic === undefined ? undefined : new TopicFilter(topic),
+      ...this.#options,
+      notReading: (part, error) => this.#notReading(part, error),
+    };
   }
 
   /**
@@ -118,14 +83,12 @@ export class Reader implements AsyncIterable<StreamEvent> {
    *   is behind what is left, with `onGap: 'fail'`.
    */
   static async open(link: RedisLink, streams: readonly string[], options: ReaderOptions = {}): Promise<Reader> {
-    const filter = options.topic === undefined ? undefined : new TopicFilter(options.topic);
-    const blocking = await BlockingRead.open(link);
+    const reader = new Reader(link, options);
     try {
-      const reader = new Reader(link, blocking, options, filter);
       for (const stream of new Set(streams)) await reader.addStream(stream);
       return reader;
     } catch (error) {
-      await blocking.close();
+      await reader.close();
       throw error;
     }
   }
@@ -139,38 +102,38 @@ export class Reader implements AsyncIterable<StreamEvent> {
     this.#checkOpen();
     if (this.#sources.has(name)) throw new ArgumentError(`the reader reads stream "${name}" already`);
     const keys = this.#link.keys.stream(name);
-    if (this.#link.isCluster && this.#sources.size > 0) {
-      throw new ArgumentError('on a Redis Cluster a reader reads one stream', { hint: 'Open a reader for each.' });
-    }
     const facts = await readStreamFacts(this.#link.commands, keys);
     const { cursor, anchored } = await resolveStart(this.#link.commands, checkStart(from), facts);
-    const source: Source = {
+    const meter = new GapMeter(name, cursor, facts, anchored);
+    const { gap, cursor: checked } = meter.check(cursor, facts);
+    if (gap && this.#options.onGap === 'fail') throw gapError(gap);
+    const source = await this.#attach({
       name,
       keys,
-      meter: new GapMeter(name, cursor, facts, anchored),
+      meter,
       endId: this.#options.follow ? undefined : facts.lastGeneratedId,
-      cursor,
+      cursor: checked,
       checkedAtMs: this.#link.clock.monotonicMs(),
       done: false,
-    };
-    const checked = source.meter.check(cursor, facts);
-    source.cursor = checked.cursor;
-    if (checked.gap) {
-      if (this.#options.onGap === 'fail') throw gapError(checked.gap);
-      this.#items.push({ gap: checked.gap, source });
-    }
-    this.#checkOpen();
-    this.#sources.set(name, source);
-    await this.#blocking.wake();
+    });
+    if (gap) this.#give([{ gap, source }], source.part);
+    this.#changed.open();
+    await source.part.wake();
   }
 
   /** Nothing more of this stream is given. */
   async removeStream(name: string): Promise<void> {
     const source = this.#sources.get(name);
     if (!source) return;
+    const { part } = source;
     source.done = true;
+    part.sources.delete(source);
     this.#sources.delete(name);
-    await this.#blocking.wake();
+    this.#changed.open();
+    if (part.sources.size > 0) return part.wake();
+    this.#parts.delete(this.#link.slotOf(source.keys.events));
+    this.#notReading(part, undefined);
+    await part.close();
   }
 
   /** Ends the iteration. Legal more than once. */
@@ -179,8 +142,10 @@ export class Reader implements AsyncIterable<StreamEvent> {
     this.#stopping.abort();
     this.#items = [];
     this.#head = 0;
-    await this.#blocking.close();
-    await this.#reading;
+    this.#changed.open();
+    const parts = await Promise.allSettled(this.#parts.values());
+    await Promise.all(parts.map(part => part.status === 'fulfilled' && part.value.close()));
+    await Promise.all(this.#reading.values());
   }
 
   [Symbol.asyncIterator](): AsyncIterator<StreamEvent, undefined> {
@@ -208,7 +173,8 @@ export class Reader implements AsyncIterable<StreamEvent> {
         this.events.emit('gap', item.gap);
       } else {
         // The next batch travels while this one is worked on.
-        if (this.#head === this.#items.length && this.#failure === undefined && !this.#ended) void this.#fill();
+        const { part } = item.source;
+        if (part.untaken === 0 && this.#failure === undefined) this.#read(part);
         return { value: item.event, done: false };
       }
     }
@@ -216,17 +182,25 @@ export class Reader implements AsyncIterable<StreamEvent> {
 
   get #ended(): boolean {
     if (this.#options.follow && this.#sources.size === 0) return false;
-    for (const source of this.#sources.values()) if (!source.done) return false;
+    for (const { done } of this.#sources.values()) if (!done) return false;
     return true;
   }
 
+  #give(items: readonly Item[], part: SlotReader): void {
+    part.untaken += items.length;
+    for (const item of items) this.#items.push(item);
+  }
+
   #take(): Item | undefined {
-    if (this.#head < this.#items.length) return this.#items[this.#head++];
-    if (this.#head > 0) {
+    const item = this.#items[this.#head];
+    if (item) {
+      this.#head++;
+      item.source.part.untaken--;
+    } else if (this.#head > 0) {
       this.#items = [];
       this.#head = 0;
     }
-    return undefined;
+    return item;
   }
 
   async #fail(error: unknown): Promise<never> {
@@ -239,128 +213,57 @@ export class Reader implements AsyncIterable<StreamEvent> {
     return { value: undefined, done: true };
   }
 
-  /** Reads until there is something to give. One at a time; never rejects: a failure is kept for the consumer. */
+  /** Resolves when there may be something to give. */
   #fill(): Promise<void> {
-    this.#reading ??= this.#read().then(
-      () => {
-        this.#reading = undefined;
-      },
+    const changed = this.#changed.wait(this.#stopping.signal);
+    for (const { part } of this.#sources.values()) this.#read(part);
+    return changed;
+  }
+
+  /** Reads the next batch of a part. One at a time; a failure is kept for the consumer. */
+  #read(part: SlotReader): void {
+    if (this.#reading.has(part) || part.untaken > 0 || part.done || this.#stopping.signal.aborted) return;
+    const reading = part.read(this.#stopping.signal).then(
+      items => this.#give(items, part),
       error => {
-        this.#reading = undefined;
         this.#failure = error;
       },
     );
-    return this.#reading;
+    const ended = reading.finally(() => {
+      this.#reading.delete(part);
+      this.#changed.open();
+    });
+    this.#reading.set(part, ended);
   }
 
-  async #read(): Promise<void> {
-    const { signal } = this.#stopping;
-    let failures = 0;
-    while (!signal.aborted && this.#head === this.#items.length) {
-      try {
-        await this.#blocking.whenReady(signal);
-        const sources = [...this.#sources.values()].filter(source => !source.done);
-        if (sources.length === 0) {
-          if (this.#ended) return;
-          await sleep(this.#link.clock, this.#options.blockMs, signal);
-          continue;
-        }
-        await this.#keepBooks(sources);
-        if (this.#blocking.ready) this.#notReading(undefined);
-        if (this.#head < this.#items.length) return;
-        await this.#readOnce(sources.filter(source => !source.done));
-        failures = 0;
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!(error instanceof RedisUnavailableError)) throw error;
-        this.#notReading(error);
-        failures++;
-        await sleep(this.#link.clock, backoffMs(failures, RETRY), signal);
-      }
+  /** Says once that a connection is lost, and once that all are back. */
+  #notReading(part: SlotReader, error: PonosError | undefined): void {
+    const before = this.#lost.size;
+    if (error) this.#lost.add(part);
+    else this.#lost.delete(part);
+    if (error && before === 0) this.events.emit('disconnected', error);
+    else if (before > 0 && this.#lost.size === 0) this.events.emit('reconnected', undefined);
+  }
+
+  /** One read cannot span the slots of a cluster. */
+  async #attach(unread: Omit<Source, 'part'>): Promise<Source> {
+    const { name, keys } = unread;
+    const slot = this.#link.slotOf(keys.events);
+    for (;;) {
+      this.#checkOpen();
+      const opening = this.#parts.get(slot) ?? SlotReader.open(this.#context, keys.events);
+      this.#parts.set(slot, opening);
+      const part = await opening.catch((error: unknown) => {
+        this.#parts.delete(slot);
+        throw error;
+      });
+      // Closed meanwhile, because its last stream was removed.
+      if (this.#parts.get(slot) !== opening || this.#stopping.signal.aborted) continue;
+      const source = { ...unread, part };
+      this.#sources.set(name, source);
+      part.sources.add(source);
+      return source;
     }
-  }
-
-  /** Says once that the connection is lost, and once that it is back. */
-  #notReading(error: PonosError | undefined): void {
-    const wasLost = this.#lost;
-    this.#lost = error !== undefined;
-    if (error !== undefined && !wasLost) this.events.emit('disconnected', error);
-    else if (error === undefined && wasLost) this.events.emit('reconnected', undefined);
-  }
-
-  async #readOnce(sources: Source[]): Promise<void> {
-    if (sources.length === 0) return;
-    const blockMs = this.#options.follow ? this.#options.blockMs : 0;
-    const reply = (await this.#blocking.call(
-      blockMs,
-      'XREAD',
-      'COUNT',
-      this.#count(sources.length),
-      ...(blockMs > 0 ? ['BLOCK', blockMs] : []),
-      'STREAMS',
-      ...sources.map(source => source.keys.events),
-      ...sources.map(source => source.cursor),
-    )) as [Buffer, RawEntry[]][] | null;
-    const found = new Map((reply ?? []).map(([key, entries]) => [String(key), entries]));
-    for (const source of sources) {
-      const entries = found.get(source.keys.events);
-      if (entries) this.#accept(source, entries);
-      else if (source.endId !== undefined) source.done = true;
-    }
-  }
-
-  #accept(source: Source, entries: RawEntry[]): void {
-    let bytes = 0;
-    let accepted = 0;
-    for (const entry of entries) {
-      const event = decodeEvent(source.name, entry);
-      if (source.endId !== undefined && compareEntryIds(event.id, source.endId) > 0) {
-        source.done = true;
-        break;
-      }
-      accepted++;
-      source.cursor = event.id;
-      if ('malformed' in event) {
-        this.events.emit('malformed', { stream: source.name, id: event.id, reason: event.malformed });
-        continue;
-      }
-      bytes += event.payload.length + event.name.length;
-      if (!this.#filter || this.#filter.matches(event.topic)) this.#items.push({ event, source });
-    }
-    source.meter.advance(accepted);
-    if (source.endId !== undefined && compareEntryIds(source.cursor, source.endId) >= 0) source.done = true;
-    if (accepted > 0) this.#meanBytes = Math.max(bytes / accepted, this.#meanBytes * 0.75);
-  }
-
-  #count(sourceCount: number): number {
-    if (this.#meanBytes === 0) return Math.max(1, Math.floor(FIRST_COUNT / sourceCount));
-    const byBytes = this.#options.maxBatchBytes / this.#meanBytes;
-    return Math.max(1, Math.floor(Math.min(MAX_COUNT, byBytes) / sourceCount));
-  }
-
-  /** Compares what was read with what Redis counted, now and then and after each new connection. */
-  async #keepBooks(sources: Source[]): Promise<void> {
-    const { clock, commands } = this.#link;
-    const nowMs = clock.monotonicMs();
-    const { connects } = this.#blocking;
-    const fresh = connects !== this.#connects;
-    const everyMs = Math.max(CHECK_EVERY_MS, CHECK_EVERY_MS_PER_STREAM * sources.length);
-    const due = sources.filter(source => fresh || nowMs - source.checkedAtMs >= everyMs);
-    await Promise.all(
-      due.map(async source => {
-        const facts = await readStreamFacts(commands, source.keys);
-        source.checkedAtMs = nowMs;
-        if (facts.removed) {
-          source.done = true;
-          this.events.emit('removed', { stream: source.name });
-          return;
-        }
-        const { gap, cursor } = source.meter.check(source.cursor, facts);
-        source.cursor = cursor;
-        if (gap) this.#items.push({ gap, source });
-      }),
-    );
-    this.#connects = connects;
   }
 
   #checkOpen(): void {

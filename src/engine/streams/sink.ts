@@ -63,7 +63,8 @@ export class Sink {
     claimed: 0,
     lost: 0,
   };
-  #fetcher: Promise<Fetcher> | undefined;
+  /** One for each slot that has streams of the sink. */
+  readonly #fetchers = new Map<number, Promise<Fetcher>>();
   #closing: Promise<void> | undefined;
   /** Losses found before anybody could listen; undefined once somebody can. */
   #earlyLosses: SinkEvents['dataLoss'][] | undefined = [];
@@ -118,7 +119,11 @@ export class Sink {
     this.#host = {
       context: this.#context,
       changed: new Gate(),
-      credit: () => (this.#isBehind ? 0 : this.#intake.count(this.#runner.runnable, this.#runner.inLanes)),
+      credit: () => {
+        if (this.#isBehind) return 0;
+        const count = this.#intake.count(this.#runner.runnable, this.#runner.inLanes);
+        return Math.ceil(count / this.#fetchers.size);
+      },
       received: (entries, passed, bytes) => this.#intake.noteBatch(entries, passed, bytes),
     };
     this.events.on('removed', ({ stream }) => this.#forget(stream));
@@ -173,11 +178,7 @@ export class Sink {
     const consumer = new Consumer(this.#context, stream);
     await consumer.join(start);
     try {
-      this.#checkOpen();
-      const fetcher = await this.#fetcherFor();
-      this.#members.set(stream, { consumer, fetcher });
-      await fetcher.add(consumer);
-      fetcher.start();
+      await this.#read(consumer);
     } catch (error) {
       this.#members.delete(stream);
       await consumer.leave([]).catch(() => {});
@@ -193,8 +194,7 @@ export class Sink {
     const member = this.#members.get(stream);
     if (!member) return;
     this.#members.delete(stream);
-    await member.fetcher.remove(member.consumer);
-    if (this.#link.isCluster) await member.fetcher.stop(HAND_BACK_MS);
+    await this.#stopReading(member);
     await this.#retire([member.consumer]);
   }
 
@@ -219,11 +219,9 @@ export class Sink {
     // What is read with noAck is nowhere else any more: it is handled while there is time.
     if (!this.#settings.noAck) this.#runner.stop();
     const members = [...this.#members.values()];
-    const fetchers = new Set(members.map(member => member.fetcher));
-    const shared = await this.#fetcher?.catch(() => undefined);
-    if (shared) fetchers.add(shared);
     const { handBackMs } = this.#closeTimes();
-    const reading = Promise.all([...fetchers].map(fetcher => fetcher.stop(handBackMs / 2)));
+    const fetchers = await Promise.all([...this.#fetchers.values()].map(fetcher => fetcher.catch(() => undefined)));
+    const reading = Promise.all(fetchers.map(fetcher => fetcher?.stop(handBackMs / 2)));
     // Heartbeats go on while handlers are waited for: their events are still ours.
     const beat = this.#tasks.slice(1).map(task => task.stop());
     await this.#retire(
@@ -274,14 +272,31 @@ export class Sink {
     return { handlersMs: closeTimeoutMs - handBackMs * 1.5, handBackMs };
   }
 
-  /** On a cluster each stream has a connection of its own: one blocking read cannot span nodes. */
-  #fetcherFor(): Promise<Fetcher> {
-    if (this.#link.isCluster) return Fetcher.open(this.#host);
-    this.#fetcher ??= Fetcher.open(this.#host);
-    return this.#fetcher.catch((error: unknown) => {
-      this.#fetcher = undefined;
-      throw error;
-    });
+  /** Reads the stream of a consumer: one blocking read cannot span the slots of a cluster. */
+  async #read(consumer: Consumer): Promise<void> {
+    const slot = this.#link.slotOf(consumer.eventsKey);
+    for (;;) {
+      this.#checkOpen();
+      const opening = this.#fetchers.get(slot) ?? Fetcher.open(this.#host, consumer.eventsKey);
+      this.#fetchers.set(slot, opening);
+      const fetcher = await opening.catch((error: unknown) => {
+        this.#fetchers.delete(slot);
+        throw error;
+      });
+      this.#checkOpen();
+      // Ended meanwhile, because its last stream was removed.
+      if (this.#fetchers.get(slot) !== opening) continue;
+      this.#members.set(consumer.stream, { consumer, fetcher });
+      fetcher.start();
+      return fetcher.add(consumer);
+    }
+  }
+
+  async #stopReading({ consumer, fetcher }: Member): Promise<void> {
+    await fetcher.remove(consumer);
+    if (fetcher.consumerCount > 0) return;
+    this.#fetchers.delete(this.#link.slotOf(consumer.eventsKey));
+    await fetcher.stop(HAND_BACK_MS);
   }
 
   /**
@@ -311,7 +326,7 @@ export class Sink {
     const member = this.#members.get(stream);
     if (member?.consumer.state !== 'ended') return;
     this.#members.delete(stream);
-    member.fetcher.remove(member.consumer).catch(() => {});
+    this.#stopReading(member).catch(() => {});
   }
 
   #task(intervalMs: number, jitter: number, act: (consumer: Consumer) => Promise<void>): PeriodicTask {
