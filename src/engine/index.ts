@@ -39,7 +39,18 @@ export {
   removeSink,
   resetSink,
 } from './admin/sinks.ts';
-export { removeStream, type TrimLimit, type TrimResult, trimStream } from './admin/streams.ts';
+export {
+  createStream,
+  type Retention,
+  type RetentionChange,
+  type RetentionInput,
+  removeStream,
+  retentionOptions,
+  setRetention,
+  type TrimLimit,
+  type TrimResult,
+  trimStream,
+} from './admin/streams.ts';
 export { type PoolUpgrade, type UpgradeOptions, upgradePool } from './admin/upgrade.ts';
 export { type BackoffOptions, backoffMs } from './core/backoff.ts';
 export type { Bytes } from './core/bytes.ts';

@@ -1,2 +1,9 @@
 /** What an operator does to streams from outside. */
-export { removeStream, type TrimLimit, type TrimResult, trimStream } from '../streams/stream.ts';
+export {
+  type Retention,
+  type RetentionChange,
+  type RetentionInput,
+  retentionOptions,
+  setRetention,
+} from '../streams/retention.ts';
+export { createStream, removeStream, type TrimLimit, type TrimResult, trimStream } from '../streams/stream.ts';

@@ -52,8 +52,10 @@ export class KeySpace {
       sinks: `${base}:sinks`,
       /** zset consumer -> lease deadline */
       consumers: (sink: string) => `${base}:consumers:${checkName('sink', sink)}`,
+      consumersPrefix: `${base}:consumers:`,
       /** stream: dead letters */
       dead: (sink: string) => `${base}:dead:${checkName('sink', sink)}`,
+      deadPrefix: `${base}:dead:`,
     };
   }
 

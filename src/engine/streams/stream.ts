@@ -3,18 +3,33 @@
  *
  * Publishing is a plain XADD that insists on the key being there (NOMKSTREAM): one command, no script. When the key is
  * missing a script decides: a stream removed on purpose stays removed, one that went with the data of Redis is made anew
- * under another generation. A publish whose answer is lost is never sent again: that would double events.
+ * under another generation. A stream with limits is published to by a script (limited-publisher.ts). A publish whose answer is lost is never sent again: that would double events.
  */
 import { type Bytes, byteLength } from '../core/bytes.ts';
 import { within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { ArgumentError, NotFoundError, RedisUnavailableError, UncertainPublishError } from '../core/errors.ts';
+import {
+  ArgumentError,
+  ConflictError,
+  ExistsError,
+  NotFoundError,
+  RedisUnavailableError,
+  UncertainPublishError,
+} from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { type OptionInput, type OptionTable, type OptionValues, resolveOptions } from '../core/options.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Argument } from '../redis/script.ts';
 import { parseEntryId } from './entry-id.ts';
 import { encodeEvent, type Headers } from './event.ts';
+import { LimitedPublisher } from './limited-publisher.ts';
+import {
+  encodeRetention,
+  type Retention,
+  type RetentionChange,
+  type RetentionInput,
+  setRetention,
+} from './retention.ts';
 import { openStreamScript, publishScript, removeStreamScript, trimScript } from './scripts.gen.ts';
 import { published, publishSpan, tracedHeaders } from './tracing.ts';
 
@@ -29,7 +44,10 @@ export const eventStreamOptions = {
   },
 } as const satisfies OptionTable;
 
-export type EventStreamOptions = OptionInput<typeof eventStreamOptions>;
+export interface EventStreamOptions extends OptionInput<typeof eventStreamOptions> {
+  /** Limits of a stream that is made by this. One that is there must have the same. */
+  readonly retention?: RetentionInput | undefined;
+}
 
 export interface PublishOptions {
   readonly topic?: string | undefined;
@@ -56,6 +74,8 @@ export type TrimLimit =
 export interface EventStreamEvents {
   /** The stream had gone with the data of Redis and was made anew by a publish. */
   recreated: { generation: string };
+  /** To make room for an event of this publisher, events were removed that a sink had not acknowledged. */
+  dataLoss: { sink: string; count: number };
 }
 
 /** How long a publish waits for a connection that is being opened again, before it fails as not sent. */
@@ -66,6 +86,8 @@ const REMOVED_MARK_S = 86_400;
 /** Events in flight of one publishMany, and bytes: enough to fill the socket, without copying a large list at once. */
 const MANY_COUNT = 1000;
 const MANY_BYTES = 8 * 1_048_576;
+/** What settings are that nobody made, in the order of the scripts. */
+const UNSET = ['0', '0', '0', '0', 'absolute', 'reject'];
 
 export class EventStream {
   readonly name: string;
@@ -73,28 +95,37 @@ export class EventStream {
   readonly #link: RedisLink;
   readonly #keys: ReturnType<RedisLink['keys']['stream']>;
   readonly #options: OptionValues<typeof eventStreamOptions>;
+  readonly #limited: LimitedPublisher;
 
-  private constructor(link: RedisLink, name: string, options: EventStreamOptions) {
+  private constructor(link: RedisLink, name: string, options: OptionInput<typeof eventStreamOptions>) {
     this.#link = link;
     this.name = name;
     this.#keys = link.keys.stream(name);
     this.#options = resolveOptions('EventStream', eventStreamOptions, options);
+    this.#limited = new LimitedPublisher(link, name, {
+      missing: fields => this.#publishAnew([...fields], false),
+      connected: () => this.#connected(),
+      lost: (sink, count) => this.events.emit('dataLoss', { sink, count }),
+    });
   }
 
   /**
    * Makes the stream if needed.
-   * @throws NotFoundError with `create: false`; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
+   * @throws NotFoundError with `create: false`; ConflictError `CONFIG_MISMATCH` when the stream is there and keeps other
+   *   events than `retention` says; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
    */
   static async open(link: RedisLink, name: string, options: EventStreamOptions = {}): Promise<EventStream> {
-    const stream = new EventStream(link, name, options);
-    const reply = await link.commands.run(
-      openStreamScript,
-      { events: stream.#keys.events, meta: stream.#keys.meta },
-      { generation: newId(), create: stream.#options.create ? 1 : 0 },
-    );
-    if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
-    await link.registry.add('streams', name);
+    const { retention, ...rest } = options;
+    const stream = new EventStream(link, name, rest);
+    const { settings } = await openStream(link, name, retention ?? {}, stream.#options.create);
+    stream.#limited.adopt(settings);
+    if (retention) checkAgreement(name, encodeRetention(retention), settings);
     return stream;
+  }
+
+  /** What is kept of it, as last seen; undefined without limits. */
+  get retention(): Retention | undefined {
+    return this.#limited.retention;
   }
 
   /**
@@ -102,6 +133,7 @@ export class EventStream {
    * @returns its id.
    * @throws TooLargeError, ArgumentError: nothing was sent. UncertainPublishError: the event may be there or not.
    *   NotFoundError: the stream was removed. RedisUnavailableError: not sent. OutOfMemoryError, WrongTypeError.
+   *   FullError `RETENTION_BLOCKED`: the stream is full of events that a sink has not acknowledged.
    */
   publish(name: string, payload: Bytes, options: PublishOptions = {}): Promise<string> {
     const { tracer } = this.#link;
@@ -118,6 +150,9 @@ export class EventStream {
     encodeEvent(operands, name, payload, options.topic, options.headers, this.#options.maxPayloadBytes);
     const { commands } = this.#link;
     if (!commands.ready) await this.#connected();
+    const limited = this.#limited;
+    if (limited.stale) limited.look();
+    if (limited.active) return this.#publishLimited(operands.slice(3), options.ifExists ?? false);
     let id: Buffer | null;
     try {
       id = (await commands.callWith('XADD', operands)) as Buffer | null;
@@ -178,17 +213,37 @@ export class EventStream {
     return (await trimStream(this.#link, this.name, limit)).removedCount;
   }
 
+  /** Changes what is kept of it; see `setRetention`. */
+  async setRetention(changes: RetentionInput): Promise<RetentionChange> {
+    const change = await setRetention(this.#link, this.name, changes);
+    this.#limited.look();
+    return change;
+  }
+
   /** Removes the stream, its sinks and their dead letters. Who publishes or reads learns that it was on purpose. */
   remove(): Promise<void> {
     return removeStream(this.#link, this.name);
+  }
+
+  async #publishLimited(fields: Argument[], ifExists: boolean): Promise<string> {
+    if (ifExists && (await this.#link.commands.call('EXISTS', this.#keys.events)) === 0) {
+      throw new NotFoundError('stream', this.name);
+    }
+    try {
+      return await this.#limited.publish(fields);
+    } catch (error) {
+      throw this.#uncertain(error);
+    }
   }
 
   async #publishAnew(fields: Argument[], ifExists: boolean): Promise<string> {
     if (ifExists) throw new NotFoundError('stream', this.name);
     const generation = newId();
     const { events, meta } = this.#keys;
+    const [max_length, max_bytes, max_age_ms, ttl_ms, ttl_mode, on_full] = this.#limited.settings as SixTexts;
+    const settings = { max_length, max_bytes, max_age_ms, ttl_ms, ttl_mode, on_full };
     const reply = await this.#link.commands
-      .run(publishScript, { events, meta }, { generation, fields })
+      .run(publishScript, { events, meta }, { generation, ...settings, fields })
       .catch((error: unknown) => {
         throw this.#uncertain(error);
       });
@@ -213,6 +268,44 @@ export class EventStream {
     if (!(error instanceof RedisUnavailableError) || !error.uncertain) return error;
     return new UncertainPublishError(this.name, { cause: error });
   }
+}
+
+type SixTexts = [string, string, string, string, string, string];
+
+async function openStream(
+  link: RedisLink,
+  name: string,
+  retention: RetentionInput,
+  create: boolean,
+): Promise<{ created: boolean; settings: unknown[] }> {
+  const { events, meta } = link.keys.stream(name);
+  const reply = await link.commands.run(
+    openStreamScript,
+    { events, meta },
+    { generation: newId(), create: create ? 1 : 0, settings: encodeRetention(retention) },
+  );
+  if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
+  await link.registry.add('streams', name);
+  return { created: reply.created === 1, settings: reply.settings };
+}
+
+/**
+ * Makes a stream that does not exist.
+ * @throws ExistsError; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError
+ */
+export async function createStream(link: RedisLink, name: string, retention: RetentionInput = {}): Promise<void> {
+  const { created } = await openStream(link, name, retention, true);
+  if (!created) throw new ExistsError('stream', name, { hint: '"ponos stream set" changes what is kept of it.' });
+}
+
+/** What is given must be as it is; a limit of 0 is one that is not there. */
+function checkAgreement(name: string, given: readonly string[], found: readonly unknown[]): void {
+  const differs = given.some((text, index) => text !== '' && text !== String(found[index] ?? UNSET[index]));
+  if (!differs) return;
+  throw new ConflictError(`stream "${name}" has other limits`, {
+    code: 'CONFIG_MISMATCH',
+    hint: 'All producers share the limits of a stream. setRetention, or "ponos stream set", changes them.',
+  });
 }
 
 /** @throws NotFoundError, ArgumentError, WrongTypeError, RedisUnavailableError */

@@ -2,7 +2,7 @@
 -- Copies an entry, as it is, to the sink's dead letters and acknowledges it: both or neither. Only the consumer to which
 -- it is pending may, so a second try, or a consumer that lost it to another, changes nothing. With pending 0 (a sink
 -- that acknowledges nothing) it only copies. Dead letters over the cap are dropped, oldest first, and counted.
--- INCLUDE require_types
+-- INCLUDE require_types time expire_with
 -- KEYS events sinks dead
 -- ARGV sink consumer id count reason cap pending
 -- REPLY OK dead:text
@@ -25,6 +25,7 @@ local fields = {'i', id, 'c', count, 'r', reason}
 local most = math.min(#entry[2], 256)
 for i = 1, most do fields[#fields + 1] = entry[2][i] end
 local copy = redis.call('XADD', dead, '*', unpack(fields))
+expire_with(events, dead)
 if pending == '1' then redis.call('XACK', events, sink, id) end
 redis.call('HINCRBY', sinks, sink .. ':dead', 1)
 if redis.call('XLEN', dead) > tonumber(cap) then

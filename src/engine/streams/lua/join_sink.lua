@@ -5,7 +5,7 @@
 -- Consumers of one sink agree on its configuration; one may change it when no other has a lease.
 -- `recreated` 1: a group that should have been there was made anew. Of a stream or a sink that was removed on purpose
 -- nothing is made anew by who was in it; whoever opens it does.
--- INCLUDE require_types time group entry_id
+-- INCLUDE require_types time group entry_id retention
 -- KEYS events meta sinks consumers
 -- ARGV sink consumer config start lease_ms generation fresh_generation cursor recovering
 -- REPLY OK generation:text cursor:text recreated:int
@@ -21,9 +21,9 @@ if described[2] == 'removed' then
   redis.call('DEL', meta)
   current = false
 end
-if not current then
+if not current or is_expired(events, meta, now) then
   current = fresh_generation
-  redis.call('HSET', meta, 'generation', current, 'createdAtMs', whole(now))
+  begin_life(meta, current, now)
 end
 
 local stored = redis.call('HMGET', sinks, sink .. ':config', sink .. ':cursor', sink .. ':removed')
@@ -37,6 +37,8 @@ end
 redis.call('HSET', sinks, sink .. ':config', config)
 if stored[3] then redis.call('HDEL', sinks, sink .. ':removed') end
 redis.call('ZADD', consumers, whole(now + tonumber(lease_ms)), consumer)
+
+expire_too(meta, sinks, consumers)
 
 local group = group_info(events, sink)
 if group then return {'OK', current, stored[2] or '0-0', 0} end
@@ -57,5 +59,6 @@ else
   redis.call('XGROUP', 'CREATE', events, sink, at, 'MKSTREAM')
 end
 redis.call('HSET', sinks, sink .. ':cursor', at)
+expire_too(meta, events, sinks)
 if known then redis.call('HINCRBY', sinks, sink .. ':losses', 1) end
 return {'OK', current, at, known and 1 or 0}

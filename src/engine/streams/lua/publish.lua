@@ -1,19 +1,24 @@
 -- publish
--- Adds an event to a stream whose key was found missing: gone with the data of Redis, or removed on purpose. Removed
--- stays removed. Otherwise the stream is made anew, under a new generation unless its description survived.
+-- Adds an event to a stream whose key was found missing: gone with the data of Redis, ended with its time to live, or
+-- removed on purpose. Removed stays removed. Otherwise the stream is made anew, under a new generation unless its
+-- description survived, which then also says its settings; else they are those that the publisher knows.
 -- The usual path is XADD NOMKSTREAM without a script.
--- INCLUDE require_types time
+-- INCLUDE require_types time retention
 -- KEYS events meta
--- ARGV generation fields...
+-- ARGV generation max_length max_bytes max_age_ms ttl_ms ttl_mode on_full fields...
 -- REPLY OK id:text generation:text
 -- REPLY REMOVED
 local err = wrong_type(events, 'stream', meta, 'hash')
 if err then return err end
+local now = math.floor(wall_us() / 1000)
 local current = redis.call('HMGET', meta, 'generation', 'state')
 if current[2] == 'removed' then return {'REMOVED'} end
-if not current[1] then
-  redis.call('HSET', meta, 'generation', generation, 'createdAtMs', whole(math.floor(wall_us() / 1000)))
+local expired = is_expired(events, meta, now)
+local id = redis.call('XADD', events, '*', unpack(fields))
+if not current[1] or expired then
+  if not current[1] then store_settings(meta, {max_length, max_bytes, max_age_ms, ttl_ms, ttl_mode, on_full}) end
+  begin_life(meta, generation, now)
   current[1] = generation
 end
-local id = redis.call('XADD', events, '*', unpack(fields))
+expire_too(meta, events)
 return {'OK', id, current[1]}

@@ -27,6 +27,8 @@ local floor = after['length'] > 0 and after['first-entry'][1] or nil
 local lost = {}
 if removed > 0 then
   redis.call('HINCRBY', meta, 'trimmed', removed)
+  -- How large they were is not known here: the bytes that are left are counted anew.
+  redis.call('HDEL', meta, 'bytes', 'countedTo', 'countedCount')
   for _, group in ipairs(groups) do
     local name = group['name']
     local delivered = group['last-delivered-id']

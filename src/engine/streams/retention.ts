@@ -1,0 +1,122 @@
+/**
+ * How much of a stream is kept. The settings lie with the stream in Redis, so all producers agree: whoever publishes
+ * obeys them. Limits are kept by publishing: to a stream to which nobody publishes nothing happens but the end of its
+ * time to live, which Redis keeps.
+ */
+import { NotFoundError } from '../core/errors.ts';
+import { type OptionInput, type OptionTable, type OptionValues, resolveOptions } from '../core/options.ts';
+import type { Connection } from '../redis/connection.ts';
+import type { KeySpace } from '../redis/keys.ts';
+import type { RedisLink } from '../redis/link.ts';
+import { publishLimitedScript, setRetentionScript } from './scripts.gen.ts';
+
+export const retentionOptions = {
+  maxLength: { kind: 'count', default: 0, min: 0, max: 1e12, doc: 'Most events; 0: any number.' },
+  maxBytes: {
+    kind: 'bytes',
+    default: 0,
+    min: 0,
+    max: 1024 ** 5,
+    doc: 'Most bytes of names, topics, headers and payloads together; 0: any number.',
+  },
+  maxAgeMs: {
+    kind: 'ms',
+    default: 0,
+    min: 0,
+    max: 100 * 365 * 86_400_000,
+    doc: 'Events older than this go, when others are published; 0: any age.',
+  },
+  ttlMs: {
+    kind: 'ms',
+    default: 0,
+    min: 0,
+    max: 100 * 365 * 86_400_000,
+    doc: 'The whole stream ends this long after it was made (absolute) or after its last event (sliding); 0: never.',
+  },
+  ttlMode: { kind: 'choice', default: 'absolute', choices: ['absolute', 'sliding'], doc: 'What ttlMs counts from.' },
+  onFull: {
+    kind: 'choice',
+    default: 'reject',
+    choices: ['reject', 'dropOldest'],
+    doc: 'When what is over the limits is not acknowledged by every sink: refuse the event, or remove the oldest and count them as lost.',
+  },
+} as const satisfies OptionTable;
+
+/** Settings to be made or changed; what is left out stays, a limit of 0 is none. */
+export type RetentionInput = OptionInput<typeof retentionOptions>;
+export type Retention = OptionValues<typeof retentionOptions>;
+
+/** In the order of the scripts (lua/_retention.lua), which also are the fields in Redis. */
+const FIELDS = ['maxLength', 'maxBytes', 'maxAgeMs', 'ttlMs', 'ttlMode', 'onFull'] as const;
+/** Entries read or removed by one script. */
+export const RETENTION_STEP = 500;
+
+/** For the scripts: an empty text for what is not given. */
+export function encodeRetention(input: RetentionInput): string[] {
+  resolveOptions('retention', retentionOptions, input);
+  return FIELDS.map(name => {
+    const value = input[name];
+    return value === undefined ? '' : typeof value === 'number' ? String(Math.ceil(value)) : value;
+  });
+}
+
+/** undefined for a stream without limits. */
+export function decodeRetention(settings: readonly unknown[]): Retention | undefined {
+  const given: Record<string, unknown> = {};
+  FIELDS.forEach((name, index) => {
+    const value = settings[index];
+    if (value !== null && value !== undefined) {
+      given[name] = retentionOptions[name].kind === 'choice' ? String(value) : Number(String(value));
+    }
+  });
+  const { maxLength, maxBytes, maxAgeMs, ttlMs } = given;
+  if (!maxLength && !maxBytes && !maxAgeMs && !ttlMs) return undefined;
+  return resolveOptions('retention', retentionOptions, given as RetentionInput);
+}
+
+export async function readRetention(
+  connection: Connection,
+  keys: ReturnType<KeySpace['stream']>,
+): Promise<Retention | undefined> {
+  return decodeRetention((await connection.call('HMGET', keys.meta, ...FIELDS)) as unknown[]);
+}
+
+export interface RetentionChange {
+  /** As it is now; undefined for a stream without limits. */
+  retention: Retention | undefined;
+  /** Events that were over the limits and are gone. */
+  removedCount: number;
+  /** Of those, the ones that sinks had not acknowledged, by sink. */
+  lost: Map<string, number>;
+}
+
+/**
+ * Changes what is kept of a stream, and removes what is over it as far as `onFull` allows. Producers that have the stream
+ * open follow within a second or so, while they publish.
+ * @throws OptionError; NotFoundError, WrongTypeError, RedisUnavailableError
+ */
+export async function setRetention(link: RedisLink, name: string, changes: RetentionInput): Promise<RetentionChange> {
+  const settings = encodeRetention(changes);
+  const { events, meta, sinks, consumersPrefix, deadPrefix } = link.keys.stream(name);
+  const keys = { events, meta, sinks };
+  const prefixes = { consumers_prefix: consumersPrefix, dead_prefix: deadPrefix };
+  const reply = await link.commands.run(setRetentionScript, keys, { ...prefixes, settings });
+  if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
+  const change: RetentionChange = { retention: decodeRetention(reply.settings), removedCount: 0, lost: new Map() };
+  for (;;) {
+    const args = { ...prefixes, step: RETENTION_STEP, batch: [] };
+    const removal = await link.commands.run(publishLimitedScript, keys, args);
+    if (removal.status === 'MISSING') return change;
+    change.removedCount += removal.removed;
+    addLost(change.lost, removal.lost);
+    if (removal.done === 1) return change;
+  }
+}
+
+/** `pairs` holds sink, count, sink, count... */
+export function addLost(lost: Map<string, number>, pairs: readonly unknown[]): void {
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const sink = String(pairs[at]);
+    lost.set(sink, (lost.get(sink) ?? 0) + Number(pairs[at + 1]));
+  }
+}
