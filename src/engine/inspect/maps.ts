@@ -12,9 +12,9 @@ const SCAN_COUNT = 100;
 const SHOWN_BYTES = 4096;
 const MOST_ENTRIES = 1000;
 
-/** Every map in the registry that is there, by name. */
-export async function listMaps(link: RedisLink): Promise<MapSnapshot[]> {
-  const names = await link.registry.list('maps');
+/** Every map in the registry that is there, by name, or only those `named`. */
+export async function listMaps(link: RedisLink, named?: readonly string[]): Promise<MapSnapshot[]> {
+  const names = named ?? (await link.registry.list('maps'));
   const snapshots = await Promise.all(names.map(name => readSnapshotOf(link, name)));
   return snapshots.filter(snapshot => snapshot !== undefined);
 }

@@ -18,9 +18,9 @@ type SinkCore = Omit<SinkSnapshot, 'consumers'>;
 const EMPTY: StreamInfo = { length: 0, addedTotal: 0, firstId: null, lastId: null, lastGeneratedId: FIRST_ID };
 const MOST_PENDING = 100;
 
-/** Every stream in the registry that is there, by name. A few commands for each. */
-export async function listStreams(link: RedisLink): Promise<StreamSnapshot[]> {
-  const [names, nowMs] = await Promise.all([link.registry.list('streams'), redisTimeMs(link.commands)]);
+/** Every stream in the registry that is there, by name, or only those `named`. A few commands for each. */
+export async function listStreams(link: RedisLink, named?: readonly string[]): Promise<StreamSnapshot[]> {
+  const [names, nowMs] = await Promise.all([named ?? link.registry.list('streams'), redisTimeMs(link.commands)]);
   const found = await Promise.all(names.map(name => readStream(link, name, nowMs)));
   return found.filter(stream => stream !== undefined);
 }
@@ -33,17 +33,17 @@ export async function showStream(link: RedisLink, name: string): Promise<StreamS
 }
 
 /**
- * The sinks of one stream, or of all.
- * @throws NotFoundError when the stream that is asked for does not exist.
+ * The sinks of one stream, of those of a list that exist, or of all.
+ * @throws NotFoundError when the one stream that is asked for does not exist.
  */
-export async function listSinks(link: RedisLink, stream?: string): Promise<SinkSnapshot[]> {
+export async function listSinks(link: RedisLink, stream?: string | readonly string[]): Promise<SinkSnapshot[]> {
   const nowMs = await redisTimeMs(link.commands);
-  if (stream !== undefined) {
+  if (typeof stream === 'string') {
     const sinks = await readSinks(link, checkName('stream', stream), nowMs);
     if (!sinks) throw noStream(stream);
     return sinks;
   }
-  const names = await link.registry.list('streams');
+  const names = stream ?? (await link.registry.list('streams'));
   const found = await Promise.all(names.map(name => readSinks(link, name, nowMs)));
   return found.flatMap(sinks => sinks ?? []);
 }

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import type { SinkSnapshot, Survey } from '../../../src/engine/index.ts';
+import { toMetrics } from '../../../src/present/metrics.ts';
+import { Exposition } from '../../support/exposition.ts';
+
+const NOTHING: Survey = {
+  server: null,
+  health: [],
+  pools: [],
+  streams: [],
+  sinks: [],
+  maps: [],
+  failures: new Map(),
+  leftOut: { pools: 0, streams: 0, maps: 0 },
+};
+
+const SINK: SinkSnapshot = {
+  name: 'k',
+  stream: 's',
+  consumerCount: 0,
+  pendingCount: 0,
+  lag: { count: 0, exact: true },
+  oldestPendingMs: null,
+  lastDeliveredId: '0-0',
+  redeliveredTotal: 0,
+  deadCount: 0,
+  filteredTotal: 0,
+  lostTotal: 0,
+  consumers: [],
+};
+
+async function expose(survey: Partial<Survey>): Promise<Exposition> {
+  const options = { version: '1.2.3', perWorker: false, tookMs: 5 };
+  return new Exposition(await toMetrics({ ...NOTHING, ...survey }, options).metrics());
+}
+
+describe('metrics', () => {
+  it('say nothing of what is not known', async () => {
+    const sinks = [
+      { ...SINK, lag: { count: null, exact: false } },
+      { ...SINK, name: 'other' },
+    ];
+    const shown = await expose({ sinks });
+    expect(shown.value('ponos_sink_lag_events', { sink: 'k' })).toBeUndefined();
+    expect(shown.value('ponos_sink_lag_exact', { sink: 'k' })).toBeUndefined();
+    expect(shown.value('ponos_sink_lag_events', { sink: 'other' })).toBe(0);
+    expect(shown.value('ponos_sink_oldest_pending_seconds', { sink: 'other' })).toBeUndefined();
+    expect((await expose({})).series.map(({ name }) => name).sort()).toEqual([
+      'ponos_build_info',
+      ...Array(3).fill('ponos_left_out'),
+      'ponos_scrape_duration_seconds',
+      ...Array(5).fill('ponos_up'),
+    ]);
+  });
+
+  it('say which lag is an estimate, and ages in seconds', async () => {
+    const shown = await expose({ sinks: [{ ...SINK, lag: { count: 7, exact: false }, oldestPendingMs: 1500 }] });
+    expect(shown.value('ponos_sink_lag_events')).toBe(7);
+    expect(shown.value('ponos_sink_lag_exact')).toBe(0);
+    expect(shown.value('ponos_sink_oldest_pending_seconds')).toBe(1.5);
+  });
+
+  it('tell which part could not be read', async () => {
+    const shown = await expose({ failures: new Map([['streams', new Error('x')]]) });
+    expect(shown.value('ponos_up', { part: 'streams' })).toBe(0);
+    expect(shown.value('ponos_up', { part: 'maps' })).toBe(1);
+  });
+
+  it('carry any name as a label', async () => {
+    for (const name of ['"', '\\', 'a\nb', '{}=,', '\u001b[2J', 'é']) {
+      const shown = await expose({ sinks: [{ ...SINK, name }] });
+      expect(shown.value('ponos_sink_pending_events', { sink: name })).toBe(0);
+    }
+    const shown = await expose({ sinks: [{ ...SINK, name: 'a\udcff' }] });
+    expect(shown.value('ponos_sink_pending_events', { sink: 'a\ufffd' })).toBe(0);
+  });
+});
