@@ -107,7 +107,7 @@ export class Operations {
     const nowMs = this.#link.clock.monotonicMs();
     if (!this.#link.commands.ready || nowMs - this.#reconnectedAtMs < RECONNECT_EVERY_MS) return;
     this.#reconnectedAtMs = nowMs;
-    this.#link.commands.reconnect();
+    this.#link.commands.dropSilent();
   }
 }
 

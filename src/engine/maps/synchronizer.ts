@@ -247,7 +247,7 @@ export class Synchronizer {
     const { clock, commands, address } = this.#link;
     const sentAt = this.replica.revision;
     const status = await within(clock, POLL_LIMIT_MS, readStatus(this.#link, this.#keys), () => {
-      commands.reconnect();
+      commands.dropSilent();
       throw new RedisUnavailableError(`no reply from Redis at ${address}`);
     });
     this.#noteRedisTime(status.redisMs);

@@ -13,6 +13,7 @@
  */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { backoffMs } from '../core/backoff.ts';
+import { EngineCommand } from './command.ts';
 import { corkRestOfTick } from './cork.ts';
 import type { RedisTarget } from './url.ts';
 
@@ -58,7 +59,12 @@ export function createClient(settings: ClientSettings, role: Role): Client {
     everReady = true;
   });
   if (client instanceof Redis) corkOnConnect(client);
-  else client.on('+node', corkOnConnect);
+  else {
+    client.on('+node', (node: Redis) => {
+      corkOnConnect(node);
+      noteHandOvers(node);
+    });
+  }
   return client;
 }
 
@@ -66,6 +72,18 @@ function corkOnConnect(node: Redis): void {
   node.on('connect', () => {
     corkRestOfTick((node as unknown as { stream: Parameters<typeof corkRestOfTick>[0] }).stream);
   });
+}
+
+/** The client of a cluster does not say which node has a command, nor that one refused it: so the command is told. */
+function noteHandOvers(node: Redis): void {
+  const send = node.sendCommand.bind(node);
+  node.sendCommand = (command, stream) => {
+    if (!(command instanceof EngineCommand)) return send(command, stream);
+    // Its caller was told that it failed, while it waited for the node or was on its way from another.
+    if (command.isSettled) return command.promise;
+    command.handedTo(node);
+    return send(command, stream);
+  };
 }
 
 function connectionOptions(settings: ClientSettings, role: Role): RedisOptions & { replyMapping?: 'legacy' } {

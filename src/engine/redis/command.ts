@@ -1,5 +1,6 @@
-import { Command } from 'ioredis';
+import { Command, type Redis } from 'ioredis';
 import type { Deadlines } from './deadlines.ts';
+import { isRedirection } from './errors.ts';
 
 /**
  * A command as this module sends it: its time limit is kept by its connection, and texts that follow each other are
@@ -10,15 +11,51 @@ export class EngineCommand extends Command {
   readonly #deadlines: Deadlines;
   #timed = false;
   #written = false;
+  /** The attempt that reached nobody and is repeated by this one. */
+  #first: EngineCommand | undefined;
+  #node: Redis | undefined;
 
   constructor(deadlines: Deadlines, name: string, args: (string | Buffer | number)[]) {
     super(name, args);
     this.#deadlines = deadlines;
   }
 
-  /** It was given to a socket: from then on it may have been carried out, whatever became of its reply. */
+  /**
+   * It was given to a socket: from then on it may have been carried out, whatever became of its reply. Not any more when
+   * a node of a cluster answered that it is not the one to ask, until another one gets it.
+   */
   get written(): boolean {
     return this.#written;
+  }
+
+  /** In a cluster: the node that had it last. */
+  get node(): Redis | undefined {
+    return this.#node;
+  }
+
+  /** The same once more. What becomes of it counts for this one too. */
+  again(): EngineCommand {
+    const next = new EngineCommand(this.#deadlines, this.name, this.args as (string | Buffer | number)[]);
+    next.#first = this.#first ?? this;
+    return next;
+  }
+
+  /** The client of a cluster gives it to this node, the first or one that another node named. */
+  handedTo(node: Redis): void {
+    const watched = this.#node !== undefined;
+    this.#node = node;
+    if (this.#first) this.#first.#node = node;
+    if (watched) return;
+    const { reject } = this;
+    this.reject = error => {
+      if (isRedirection(error)) this.#mark(false);
+      reject(error);
+    };
+  }
+
+  #mark(written: boolean): void {
+    this.#written = written;
+    if (this.#first) this.#first.#written = written;
   }
 
   override setTimeout(limitMs: number): void {
@@ -28,7 +65,7 @@ export class EngineCommand extends Command {
   }
 
   override toWritable(): string | Buffer {
-    this.#written = true;
+    this.#mark(true);
     let text = `*${this.args.length + 1}\r\n$${Buffer.byteLength(this.name)}\r\n${this.name}\r\n`;
     let pieces: (string | Buffer)[] | undefined;
     for (const arg of this.args as (string | Buffer)[]) {

@@ -1,4 +1,6 @@
-import { type Clock, within } from '../core/clock.ts';
+import type { Redis } from 'ioredis';
+import { backoffMs } from '../core/backoff.ts';
+import { type Clock, sleep, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { ClosedError, PonosError, ReadOnlyError, RedisUnavailableError } from '../core/errors.ts';
 import { decodeText } from '../core/text.ts';
@@ -6,7 +8,7 @@ import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
 import { EngineCommand } from './command.ts';
 import { Deadlines } from './deadlines.ts';
-import { isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
+import { isLost, isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
 import { nodeName } from './slot-map.ts';
 import type { RedisNode } from './url.ts';
@@ -24,6 +26,8 @@ export interface ConnectionOptions {
   address: string;
   access: Access;
   clock: Clock;
+  /** In a cluster: how long a command that reached nobody, because a node is gone, follows its slot to another. */
+  followMs?: number | undefined;
   /** It was closed for good. */
   onClose?: () => void;
 }
@@ -33,6 +37,7 @@ const NOSCRIPT = /^NOSCRIPT\b/;
 const BLOCK_GRACE_MS = 2000;
 const QUIT_MS = 500;
 const REOPEN_MS = 100;
+const FOLLOW = { baseMs: 20, maxMs: 200 };
 /** What a ping may take after a command had no reply in time. */
 const PROBE_MS = 2000;
 
@@ -47,6 +52,8 @@ export class Connection {
   #sentCount = 0;
   #session = 0;
   #probing = false;
+  /** For each slot whose node is gone: whether a command sent again has an answer. */
+  readonly #scouts = new Map<number, Promise<boolean>>();
 
   constructor(client: Client, options: ConnectionOptions) {
     this.#client = client;
@@ -217,6 +224,14 @@ export class Connection {
     });
   }
 
+  /**
+   * Somebody waits for long and hears nothing: drops the socket and connects again. Not in a cluster, where it would be
+   * the sockets of all nodes; the silent one is found by a ping once the time of a command is over.
+   */
+  dropSilent(): void {
+    if (!('nodes' in this.#client)) this.reconnect();
+  }
+
   /** Drops the socket and connects again. */
   reconnect(): void {
     if (!this.#closed) this.#client.disconnect(true);
@@ -248,7 +263,50 @@ export class Connection {
 
   #send(request: EngineCommand, to: Pick<Client, 'sendCommand'> = this.#client): Promise<unknown> {
     this.#sentCount++;
-    return to.sendCommand(request) as Promise<unknown>;
+    const reply = to.sendCommand(request) as Promise<unknown>;
+    const { followMs } = this.#options;
+    if (followMs === undefined || to !== this.#client) return reply;
+    return reply.catch((error: unknown) => this.#follow(request, error, followMs));
+  }
+
+  /**
+   * A replica may be about to take over. What was written is never sent again: it may have been carried out. Of all that
+   * wait for one slot one asks for it, and the others go when that has an answer.
+   */
+  async #follow(request: EngineCommand, failure: unknown, limitMs: number): Promise<unknown> {
+    const { clock } = this.#options;
+    const endMs = clock.monotonicMs() + limitMs;
+    const slot = request.getSlot() ?? -1;
+    let error = failure;
+    for (let attempt = 1; ; attempt++) {
+      const isOver = this.#closed || !this.ready || clock.monotonicMs() > endMs;
+      if (isOver || request.written || !isLost(error)) throw error;
+      const scout = this.#scouts.get(slot);
+      if (scout && !(await scout)) continue;
+      const pause = scout ? Promise.resolve() : sleep(clock, backoffMs(attempt, FOLLOW));
+      const sent = pause.then(() => this.#sendAgain(request));
+      if (!scout) this.#scout(slot, sent);
+      try {
+        return await sent;
+      } catch (next) {
+        error = next;
+      }
+    }
+  }
+
+  #sendAgain(request: EngineCommand): Promise<unknown> {
+    this.#sentCount++;
+    return this.#client.sendCommand(request.again()) as Promise<unknown>;
+  }
+
+  #scout(slot: number, sent: Promise<unknown>): void {
+    const answered = sent
+      .then(
+        () => true,
+        error => !isLost(error),
+      )
+      .finally(() => this.#scouts.delete(slot));
+    this.#scouts.set(slot, answered);
   }
 
   async #sendTo(node: Pick<Client, 'sendCommand'>, command: string, args: Argument[]): Promise<unknown> {
@@ -271,7 +329,7 @@ export class Connection {
     const [first] = request.name.startsWith('eval') ? [] : request.args;
     const key = typeof first === 'string' || Buffer.isBuffer(first) ? decodeText(Buffer.from(first)) : undefined;
     const translated = translateError(error, { address: this.#options.address, command, sent, key });
-    if (sent && isTimeout(error)) this.#probe();
+    if (sent && isTimeout(error)) this.#probe(request.node);
     // The master of before: what led here leads to the new one by now, or soon.
     if (isReadOnlyReplica(error) && this.ready) this.reconnect();
     // "The connection is closed" says less than why it could not be opened.
@@ -279,16 +337,16 @@ export class Connection {
     return translated;
   }
 
-  /** A command without a reply: the server may be slow, or the socket half-open. A ping tells them apart. */
-  #probe(): void {
+  /** A command without a reply: the server, or that node, may be slow, or the socket half-open. A ping tells them apart. */
+  #probe(node: Redis | undefined): void {
     if (this.#probing || this.#closed || !this.ready) return;
     this.#probing = true;
-    const over = within(this.#options.clock, PROBE_MS, this.#send(this.#request('ping', [])), () => this.reconnect());
-    over
-      .catch(() => this.reconnect())
-      .finally(() => {
-        this.#probing = false;
-      });
+    // The client of a cluster connects to a node anew when there is a command for it.
+    const drop = () => (node ? node.disconnect() : this.reconnect());
+    const over = within(this.#options.clock, PROBE_MS, this.#send(this.#request('ping', []), node), drop);
+    over.catch(drop).finally(() => {
+      this.#probing = false;
+    });
   }
 
   #unavailable(): PonosError {

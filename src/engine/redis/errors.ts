@@ -15,6 +15,8 @@ import type { RedisNode } from './url.ts';
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b|^ERR (AUTH|invalid password|Client sent AUTH)/i;
 const UNAVAILABLE =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|NOTREADY|MISCONF|UNBLOCKED force)\b/;
+/** A node is not, or not yet, the one to ask. */
+const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
 const REDIRECTION = /^(MOVED|ASK) \d+ (\S*):(\d+)$/;
 /** Each node refused it and named another, or asked to try again: nobody carried it out. */
 const REDIRECTED = /Too many Cluster redirections. Last error: \S*\s*(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
@@ -47,6 +49,17 @@ export function redirectedTo(
   if (word === undefined) return undefined;
   // Without a host: the same machine.
   return { node: { host: host || from?.host || 'localhost', port: Number(port) }, lasting: word === 'MOVED' };
+}
+
+/** Whether a node of a cluster refused because another is the one to ask, or will be: nothing was carried out. */
+export function isRedirection(error: unknown): boolean {
+  return error instanceof Error && ELSEWHERE.test(error.message);
+}
+
+/** Whether the connection, or the way to one, is gone. */
+export function isLost(error: unknown): boolean {
+  const { message, code } = flatten(error);
+  return !isTimeout(error) && (LOST.test(message) || code !== undefined);
 }
 
 /** Whether the client gave up waiting for a reply. */

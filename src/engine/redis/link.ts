@@ -209,6 +209,7 @@ export class RedisLink {
       address: this.address,
       access: this.access,
       clock: this.clock,
+      followMs: role === 'commands' && target.kind === 'cluster' ? this.#settings.commandTimeoutMs : undefined,
       onClose: () => this.#connections.delete(connection),
     });
     this.#connections.add(connection);
