@@ -53,6 +53,8 @@ export class KeySpace {
       /** zset consumer -> lease deadline */
       consumers: (sink: string) => `${base}:consumers:${checkName('sink', sink)}`,
       consumersPrefix: `${base}:consumers:`,
+      /** hash with expiry: ids under which events were published, by generation and time */
+      oncePrefix: `${base}:once:`,
       /** stream: dead letters */
       dead: (sink: string) => `${base}:dead:${checkName('sink', sink)}`,
       deadPrefix: `${base}:dead:`,

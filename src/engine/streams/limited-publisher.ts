@@ -1,15 +1,20 @@
 /**
- * Publishes to a stream with limits: by a script, because room must be made and the event added in one step. One script at a
- * time; what is published meanwhile goes out together in the next one, so the order is kept and many cost little more
+ * Publishes to a stream with limits, or under ids of the publisher: by a script, because room must be made, or the id looked
+ * up, and the event added in one step. One script at a time; what is published meanwhile goes out together in the next one, so the order is kept and many cost little more
  * than one.
  *
  * It also knows whether a stream has limits. That is looked up when publishing begins after a pause, and then again at
  * most once in `FOLLOW_MS`: a producer obeys a change so long after it and a round trip. What it adds before then is
  * counted by the next script like everything else.
+ *
+ * A script without a reply is sent again if all its events have ids, and never else.
  */
-import { FullError, TooLargeError } from '../core/errors.ts';
+import { backoffMs } from '../core/backoff.ts';
+import { sleep } from '../core/clock.ts';
+import { ConflictError, FullError, RedisUnavailableError, TooLargeError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Argument } from '../redis/script.ts';
+import type { OnceKey } from './once.ts';
 import {
   addLost,
   decodeRetention,
@@ -24,8 +29,19 @@ const FOLLOW_MS = 1000;
 /** They bound the time one script holds Redis. */
 const BATCH_COUNT = 100;
 const BATCH_BYTES = 1_048_576;
+const RETRY = { baseMs: 20, maxMs: 1000 };
+
+export interface OnceLimits {
+  /** How long an id is remembered. */
+  readonly windowMs: number;
+  /** Most ids of five minutes. */
+  readonly maxIds: number;
+  /** How long to try again without a reply. */
+  readonly retryMs: number;
+}
 
 interface Waiting {
+  readonly once: OnceKey | undefined;
   readonly fields: readonly Argument[];
   readonly sizeBytes: number;
   resolve(id: string): void;
@@ -33,8 +49,8 @@ interface Waiting {
 }
 
 export interface LimitedPublisherHost {
-  /** The key is missing: somebody else's business. */
-  missing(fields: readonly Argument[]): Promise<string>;
+  /** The key is missing: makes the stream anew, or rejects. */
+  missing(): Promise<void>;
   /** The connection is there, or this rejects. */
   connected(): Promise<void>;
   lost(sink: string, count: number): void;
@@ -45,6 +61,7 @@ export class LimitedPublisher {
   readonly #stream: string;
   readonly #keys: ReturnType<RedisLink['keys']['stream']>;
   readonly #host: LimitedPublisherHost;
+  readonly #once: OnceLimits;
   #retention: Retention | undefined;
   #queue: Waiting[] = [];
   #draining = false;
@@ -53,10 +70,11 @@ export class LimitedPublisher {
   /** What is known is old: look. */
   stale = true;
 
-  constructor(link: RedisLink, stream: string, host: LimitedPublisherHost) {
+  constructor(link: RedisLink, stream: string, once: OnceLimits, host: LimitedPublisherHost) {
     this.#link = link;
     this.#stream = stream;
     this.#keys = link.keys.stream(stream);
+    this.#once = once;
     this.#host = host;
   }
 
@@ -101,11 +119,12 @@ export class LimitedPublisher {
     this.#link.clock.after(FOLLOW_MS, grow, { ref: false });
   }
 
-  publish(fields: readonly Argument[]): Promise<string> {
+  publish(fields: readonly Argument[], once?: OnceKey): Promise<string> {
     let sizeBytes = 0;
     for (let at = 1; at < fields.length; at += 2) sizeBytes += Buffer.byteLength(fields[at] as string);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ fields, sizeBytes, resolve, reject });
+      this.#queue.push({ once, fields, sizeBytes, resolve, reject });
+      this.active = true;
       if (this.#draining) return;
       this.#draining = true;
       process.nextTick(() => this.#drain());
@@ -117,8 +136,7 @@ export class LimitedPublisher {
     while (this.#queue.length > 0) {
       const batch = this.#take();
       try {
-        if (!this.#link.commands.ready) await this.#host.connected();
-        const settled = await this.#send(batch);
+        const settled = batch[0]?.once ? await this.#sendUntilAnswered(batch) : await this.#send(batch);
         this.#queue = batch.slice(settled).concat(this.#queue);
       } catch (error) {
         for (const { reject } of batch) reject(error);
@@ -131,7 +149,10 @@ export class LimitedPublisher {
   #take(): Waiting[] {
     let count = 0;
     let bytes = 0;
-    for (const { sizeBytes } of this.#queue) {
+    const hasIds = this.#queue[0]?.once !== undefined;
+    for (const { once, sizeBytes } of this.#queue) {
+      // Those with ids may be sent again, the others not.
+      if ((once !== undefined) !== hasIds) break;
       if (count === BATCH_COUNT || (count > 0 && bytes + sizeBytes > BATCH_BYTES)) break;
       count++;
       bytes += sizeBytes;
@@ -139,37 +160,74 @@ export class LimitedPublisher {
     return this.#queue.splice(0, count);
   }
 
+  async #sendUntilAnswered(batch: readonly Waiting[]): Promise<number> {
+    const { clock } = this.#link;
+    const endMs = clock.monotonicMs() + this.#once.retryMs;
+    let uncertain = false;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#send(batch);
+      } catch (error) {
+        if (!(error instanceof RedisUnavailableError)) throw error;
+        uncertain ||= error.uncertain;
+        // Surely not done: the caller decides at once what an outage means.
+        if (!uncertain) throw error;
+        if (clock.monotonicMs() >= endMs) throw new RedisUnavailableError(error.message, { uncertain, cause: error });
+        await sleep(clock, backoffMs(attempt, RETRY));
+      }
+    }
+  }
+
   /** @returns how many of the batch are settled; the rest is to be sent again. */
   async #send(batch: readonly Waiting[]): Promise<number> {
-    const { events, meta, sinks, consumersPrefix, deadPrefix } = this.#keys;
+    if (!this.#link.commands.ready) await this.#host.connected();
+    const { events, meta, sinks, consumersPrefix, deadPrefix, oncePrefix } = this.#keys;
     const reply = await this.#link.commands.run(
       publishLimitedScript,
       { events, meta, sinks },
       {
         consumers_prefix: consumersPrefix,
         dead_prefix: deadPrefix,
+        once_prefix: oncePrefix,
+        once_window_ms: Math.ceil(this.#once.windowMs),
+        once_cap: this.#once.maxIds,
         step: RETENTION_STEP,
-        batch: batch.flatMap(({ fields }) => [fields.length, ...fields]),
+        batch: batch.flatMap(({ once, fields }) => [fields.length, once?.id ?? '', once?.digest ?? '', ...fields]),
       },
     );
     if (reply.status === 'MISSING') {
-      // The first makes the stream anew, or learns that it may not; the others come after it.
-      const [{ fields, resolve, reject }] = batch as [Waiting];
-      await this.#host.missing(fields).then(resolve, reject);
-      return 1;
+      await this.#host.missing();
+      return 0;
     }
     this.#retention = decodeRetention(reply.settings);
     const lost = new Map<string, number>();
     addLost(lost, reply.lost);
     for (const [sink, count] of lost) this.#host.lost(sink, count);
     reply.results.forEach((result, index) => {
-      const { resolve, reject, sizeBytes } = batch[index] as Waiting;
-      const text = String(result);
-      if (text === 'blocked') reject(this.#blocked(reply.holder));
-      else if (text === 'large') reject(new TooLargeError('PAYLOAD', sizeBytes, this.#retention?.maxBytes ?? 0));
-      else resolve(text);
+      const waiting = batch[index] as Waiting;
+      const refusal = this.#refusal(String(result), waiting.sizeBytes, reply.holder);
+      if (refusal) waiting.reject(refusal);
+      else waiting.resolve(String(result));
     });
     return reply.results.length;
+  }
+
+  /** undefined when the result is the id of an event. */
+  #refusal(result: string, sizeBytes: number, holder: string): Error | undefined {
+    switch (result) {
+      case 'blocked':
+        return this.#blocked(holder);
+      case 'large':
+        return new TooLargeError('PAYLOAD', sizeBytes, this.#retention?.maxBytes ?? 0);
+      case 'conflict':
+        return new ConflictError(`another event was published to stream "${this.#stream}" under this id`);
+      case 'ids-full':
+        return new FullError('IDEM_FULL', `stream "${this.#stream}" has ${this.#once.maxIds} ids of five minutes`, {
+          hint: 'Publish more slowly under ids, or raise maxOnceIds.',
+        });
+      default:
+        return undefined;
+    }
   }
 
   #blocked(holder: string): FullError {

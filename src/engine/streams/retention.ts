@@ -97,14 +97,15 @@ export interface RetentionChange {
  */
 export async function setRetention(link: RedisLink, name: string, changes: RetentionInput): Promise<RetentionChange> {
   const settings = encodeRetention(changes);
-  const { events, meta, sinks, consumersPrefix, deadPrefix } = link.keys.stream(name);
+  const { events, meta, sinks, consumersPrefix, deadPrefix, oncePrefix } = link.keys.stream(name);
   const keys = { events, meta, sinks };
   const prefixes = { consumers_prefix: consumersPrefix, dead_prefix: deadPrefix };
+  const noIds = { once_prefix: oncePrefix, once_window_ms: 0, once_cap: 0 };
   const reply = await link.commands.run(setRetentionScript, keys, { ...prefixes, settings });
   if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
   const change: RetentionChange = { retention: decodeRetention(reply.settings), removedCount: 0, lost: new Map() };
   for (;;) {
-    const args = { ...prefixes, step: RETENTION_STEP, batch: [] };
+    const args = { ...prefixes, ...noIds, step: RETENTION_STEP, batch: [] };
     const removal = await link.commands.run(publishLimitedScript, keys, args);
     if (removal.status === 'MISSING') return change;
     change.removedCount += removal.removed;

@@ -23,6 +23,7 @@ import type { Argument } from '../redis/script.ts';
 import { parseEntryId } from './entry-id.ts';
 import { encodeEvent, type Headers } from './event.ts';
 import { LimitedPublisher } from './limited-publisher.ts';
+import { type OnceKey, onceKey } from './once.ts';
 import {
   encodeRetention,
   type Retention,
@@ -41,6 +42,27 @@ export const eventStreamOptions = {
     min: 1,
     max: 536_870_912,
     doc: 'Longest payload. Redis serves nobody else while it stores a large one.',
+  },
+  onceWindowMs: {
+    kind: 'ms',
+    default: 600_000,
+    min: 1000,
+    max: 3_600_000,
+    doc: 'How long the id of a publishOnce is remembered.',
+  },
+  maxOnceIds: {
+    kind: 'count',
+    default: 1_000_000,
+    min: 1,
+    max: 10_000_000,
+    doc: 'Most ids of publishOnce in five minutes; then it is refused. Each takes Redis about 100 bytes and its own.',
+  },
+  onceRetryMs: {
+    kind: 'ms',
+    default: 15_000,
+    min: 0,
+    max: 60_000,
+    doc: 'How long a publishOnce without a reply is repeated before it fails as uncertain.',
   },
 } as const satisfies OptionTable;
 
@@ -102,11 +124,19 @@ export class EventStream {
     this.name = name;
     this.#keys = link.keys.stream(name);
     this.#options = resolveOptions('EventStream', eventStreamOptions, options);
-    this.#limited = new LimitedPublisher(link, name, {
-      missing: fields => this.#publishAnew([...fields], false),
-      connected: () => this.#connected(),
-      lost: (sink, count) => this.events.emit('dataLoss', { sink, count }),
-    });
+    const { onceWindowMs: windowMs, maxOnceIds: maxIds, onceRetryMs: retryMs } = this.#options;
+    this.#limited = new LimitedPublisher(
+      link,
+      name,
+      { windowMs, maxIds, retryMs },
+      {
+        missing: async () => {
+          await this.#makeAnew().catch(notSent);
+        },
+        connected: () => this.#connected(),
+        lost: (sink, count) => this.events.emit('dataLoss', { sink, count }),
+      },
+    );
   }
 
   /**
@@ -160,6 +190,33 @@ export class EventStream {
       throw this.#uncertain(error);
     }
     return id === null ? this.#publishAnew(operands.slice(3), options.ifExists ?? false) : id.toString('latin1');
+  }
+
+  /**
+   * Adds an event under an id of the caller, once: with the same id and the same event again, also from another process,
+   * nothing is added and the id of the first one is returned. Trace headers may differ. Sent again when its reply was
+   * lost. An id is remembered for `onceWindowMs`, and no longer than the stream.
+   * @returns the id of the event in the stream.
+   * @throws ConflictError: another event has this id. FullError `IDEM_FULL`: too many ids; none is forgotten early.
+   *   Else as `publish`, UncertainPublishError only after `onceRetryMs`; the same may then be sent again.
+   */
+  publishOnce(id: string, name: string, payload: Bytes, options: PublishOptions = {}): Promise<string> {
+    const { tracer } = this.#link;
+    if (!tracer) return this.#publishOnce(id, name, payload, options);
+    return tracer.around(
+      () => publishSpan(this.name, 'publish', name, payload, options.headers),
+      span => this.#publishOnce(id, name, payload, { ...options, headers: tracedHeaders(options.headers, span) }),
+      published,
+    );
+  }
+
+  async #publishOnce(id: string, name: string, payload: Bytes, options: PublishOptions): Promise<string> {
+    const { topic, headers, ifExists } = options;
+    const fields: (string | Uint8Array)[] = [];
+    encodeEvent(fields, name, payload, topic, headers, this.#options.maxPayloadBytes);
+    const once = onceKey(id, name, payload, topic, headers);
+    if (!this.#link.commands.ready) await this.#connected();
+    return this.#publishLimited(fields, ifExists ?? false, once);
   }
 
   /**
@@ -225,12 +282,12 @@ export class EventStream {
     return removeStream(this.#link, this.name);
   }
 
-  async #publishLimited(fields: Argument[], ifExists: boolean): Promise<string> {
+  async #publishLimited(fields: Argument[], ifExists: boolean, once?: OnceKey): Promise<string> {
     if (ifExists && (await this.#link.commands.call('EXISTS', this.#keys.events)) === 0) {
       throw new NotFoundError('stream', this.name);
     }
     try {
-      return await this.#limited.publish(fields);
+      return await this.#limited.publish(fields, once);
     } catch (error) {
       throw this.#uncertain(error);
     }
@@ -238,15 +295,20 @@ export class EventStream {
 
   async #publishAnew(fields: Argument[], ifExists: boolean): Promise<string> {
     if (ifExists) throw new NotFoundError('stream', this.name);
+    try {
+      return await this.#makeAnew(fields);
+    } catch (error) {
+      throw this.#uncertain(error);
+    }
+  }
+
+  /** Without fields no event is added. */
+  async #makeAnew(fields: Argument[] = []): Promise<string> {
     const generation = newId();
     const { events, meta } = this.#keys;
     const [max_length, max_bytes, max_age_ms, ttl_ms, ttl_mode, on_full] = this.#limited.settings as SixTexts;
     const settings = { max_length, max_bytes, max_age_ms, ttl_ms, ttl_mode, on_full };
-    const reply = await this.#link.commands
-      .run(publishScript, { events, meta }, { generation, ...settings, fields })
-      .catch((error: unknown) => {
-        throw this.#uncertain(error);
-      });
+    const reply = await this.#link.commands.run(publishScript, { events, meta }, { generation, ...settings, fields });
     if (reply.status === 'REMOVED') throw new NotFoundError('stream', this.name, { hint: 'It was removed.' });
     if (reply.generation === generation) {
       // The event is in: that listing it may take until the next open must not make the publish fail.
@@ -268,6 +330,12 @@ export class EventStream {
     if (!(error instanceof RedisUnavailableError) || !error.uncertain) return error;
     return new UncertainPublishError(this.name, { cause: error });
   }
+}
+
+/** Of a failure before any event was sent. */
+function notSent(error: unknown): never {
+  if (error instanceof RedisUnavailableError) throw new RedisUnavailableError(error.message, { cause: error });
+  throw error;
 }
 
 type SixTexts = [string, string, string, string, string, string];

@@ -1,13 +1,16 @@
 -- publish_limited
--- Adds events to a stream that has limits, each or not, in their order. Room is made first: what every sink has
+-- Adds events to a stream that has limits, or under ids of their publisher, each or not, in their order. Room is made first: what every sink has
 -- acknowledged goes, oldest first; then, as the stream says, an event is refused or the oldest go all the same, and those
 -- that a sink had not acknowledged are counted as lost to it. So nothing un-acknowledged goes without being counted.
 -- A bounded part in one step: `results` may be shorter than the events, `done` 0 when more is to be removed or counted;
--- then the rest is to be asked for again. A result is an id, `blocked` or `large`. `batch` holds for each event the number
--- of its fields, then those. Without events it only removes. `lost` holds sink, count, sink, count...
--- INCLUDE require_types time group entry_id retention bytes
+-- then the rest is to be asked for again. Without events it only removes. `lost` holds sink, count, sink, count...
+-- An id that was used within the window, and has not been forgotten since: the same event is not added again and the first
+-- one's id is the result, another one is a `conflict`; ids over the cap are refused (`ids-full`), none is dropped for them.
+-- A result is an id, one of these words, `blocked` or `large`. `batch` holds for each event the number of its fields, its
+-- publisher's id and its digest, or empty texts, then the fields.
+-- INCLUDE require_types time group entry_id retention bytes once
 -- KEYS events meta sinks
--- ARGV consumers_prefix dead_prefix step batch...
+-- ARGV consumers_prefix dead_prefix once_prefix once_window_ms once_cap step batch...
 -- REPLY OK results:list done:int removed:int holder:text lost:list settings:list
 -- REPLY MISSING
 local err = wrong_type(events, 'stream', meta, 'hash', sinks, 'hash')
@@ -28,10 +31,11 @@ local position = 1
 while position <= #batch do
   local count = tonumber(batch[position])
   local size = 0
-  for i = position + 2, position + count, 2 do size = size + #batch[i] end
-  wanted[#wanted + 1] = {from = position + 1, to = position + count, size = size}
+  local from = position + 3
+  for i = from + 1, from + count - 1, 2 do size = size + #batch[i] end
+  wanted[#wanted + 1] = {id = batch[position + 1], digest = batch[position + 2], from = from, to = from + count - 1, size = size}
   if max_bytes == 0 or size <= max_bytes then wanted_bytes = wanted_bytes + size end
-  position = position + count + 1
+  position = from + count
 end
 
 local length = redis.call('XLEN', events)
@@ -91,10 +95,31 @@ while too_old and dropped < #may_go and id_less(may_go[dropped + 1][1], too_old)
 while dropped < #may_go and is_over(length - dropped, bytes - dropped_bytes) do drop_next() end
 local done = has_more() and 0 or 1
 
+local generation = redis.call('HGET', meta, 'generation') or ''
+local window = tonumber(once_window_ms)
+local ids_left
+local asked = {}
+-- What is known of the id of an event, or nil when it is to be added.
+local function known(event, index)
+  if event.id == '' then return nil end
+  local earlier = asked[event.id]
+  if earlier then return wanted[earlier].digest == event.digest and earlier or 'conflict' end
+  local digest, found = once_find(once_prefix, generation, event.id, now, window)
+  if digest then return digest == event.digest and found or 'conflict' end
+  ids_left = ids_left or tonumber(once_cap) - once_count(once_prefix, generation, now)
+  if ids_left <= 0 then return 'ids-full' end
+  ids_left = ids_left - 1
+  asked[event.id] = index
+  return nil
+end
+
 local verdicts = {}
-for _, event in ipairs(wanted) do
-  if max_bytes > 0 and event.size > max_bytes then
-    verdicts[#verdicts + 1] = 'large'
+for index, event in ipairs(wanted) do
+  local verdict = known(event, index)
+  if verdict then
+    verdicts[index] = verdict
+  elseif max_bytes > 0 and event.size > max_bytes then
+    verdicts[index] = 'large'
   else
     local before, before_bytes = dropped, dropped_bytes
     local function fits()
@@ -104,7 +129,7 @@ for _, event in ipairs(wanted) do
     if fits() then
       accepted = accepted + 1
       accepted_bytes = accepted_bytes + event.size
-      verdicts[#verdicts + 1] = 'fits'
+      verdicts[index] = 'fits'
     elseif has_more() or (accepted > 0 and (may_lose or #groups == 0)) then
       -- There is more to remove, or what must go for this one is not in the stream before this step ends.
       done = 0
@@ -112,7 +137,7 @@ for _, event in ipairs(wanted) do
     else
       -- Nothing is removed for an event that does not come.
       dropped, dropped_bytes = before, before_bytes
-      verdicts[#verdicts + 1] = 'blocked'
+      verdicts[index] = 'blocked'
     end
   end
 end
@@ -149,10 +174,13 @@ end
 
 local results = {}
 for i, verdict in ipairs(verdicts) do
-  results[i] = verdict
+  local event = wanted[i]
+  -- A number: what became of the one that came first under this id.
+  results[i] = type(verdict) == 'number' and results[verdict] or verdict
   if verdict == 'fits' then
-    counted_to = redis.call('XADD', events, '*', unpack(batch, wanted[i].from, wanted[i].to))
+    counted_to = redis.call('XADD', events, '*', unpack(batch, event.from, event.to))
     results[i] = counted_to
+    if event.id ~= '' then once_store(once_prefix, generation, event.id, event.digest, counted_to, now, window) end
   end
 end
 if max_bytes > 0 then
