@@ -3,12 +3,8 @@ import { missingBullMq } from '../support/peers.ts';
 import type { Row, Section } from '../support/report.ts';
 import type { BenchServer } from '../support/server.ts';
 import { median, medianRatio, percentile } from '../support/statistics.ts';
+import type { SectionOptions } from '../support/suite.ts';
 import { type SideName, Trial } from './trial.ts';
-
-export interface SectionOptions {
-  quick: boolean;
-  onProgress: (what: string) => void;
-}
 
 export const IN_FLIGHT = 100;
 /** Until then the compiler is still at work, and the first thousands take several times as long. */

@@ -2,7 +2,8 @@
 import type { Row, Section } from '../support/report.ts';
 import type { BenchServer } from '../support/server.ts';
 import { median, medianRatio } from '../support/statistics.ts';
-import { IN_FLIGHT, type SectionOptions, WARM_UP } from './compare.ts';
+import type { SectionOptions } from '../support/suite.ts';
+import { IN_FLIGHT, WARM_UP } from './compare.ts';
 import { Trial } from './trial.ts';
 
 interface Size {

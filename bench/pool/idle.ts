@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Row, Section } from '../support/report.ts';
 import type { BenchServer } from '../support/server.ts';
-import type { SectionOptions } from './compare.ts';
+import type { SectionOptions } from '../support/suite.ts';
 import { Trial } from './trial.ts';
 
 export async function idle(server: BenchServer, { quick, onProgress }: SectionOptions): Promise<Section[]> {

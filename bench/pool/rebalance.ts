@@ -3,7 +3,7 @@ import { until } from '../../test/support/until.ts';
 import type { Child } from '../support/child.ts';
 import type { Row, Section } from '../support/report.ts';
 import type { BenchServer } from '../support/server.ts';
-import type { SectionOptions } from './compare.ts';
+import type { SectionOptions } from '../support/suite.ts';
 import { Trial } from './trial.ts';
 
 const WORKERS = 10;

@@ -3,8 +3,8 @@
  * it started and tells the client; both by sharded pub/sub, over the plain client with the writes of a tick corked. No
  * leases, limits, ledger, duplicates or recovery.
  */
-import { Redis } from 'ioredis';
-import { corkRestOfTick } from '../../../src/engine/redis/cork.ts';
+import type { Redis } from 'ioredis';
+import { connectRaw, fail } from '../../support/raw-client.ts';
 import * as loops from '../exchange.ts';
 
 const DISPATCH = `
@@ -27,21 +27,14 @@ let redis: Redis;
 let dispatchSha = '';
 const waiting = new Map<string, () => void>();
 
-async function connect(url: string): Promise<Redis> {
-  const client = new Redis(url, { lazyConnect: true, noDelay: true });
-  client.on('connect', () => corkRestOfTick((client as unknown as { stream: never }).stream));
-  await client.connect();
-  return client;
-}
-
 async function listen(url: string, channel: string, hear: (message: string) => void): Promise<void> {
-  const subscriber = await connect(url);
+  const subscriber = await connectRaw(url);
   subscriber.on('smessage', (_channel: string, message: string) => hear(message));
   await subscriber.ssubscribe(channel);
 }
 
 export async function work(url: string): Promise<void> {
-  redis = await connect(url);
+  redis = await connectRaw(url);
   const sha = (await redis.script('LOAD', STARTED)) as string;
   await listen(url, MAILBOX, message => {
     const [token = '', key = ''] = message.slice(0, message.indexOf('\n')).split(' ');
@@ -50,7 +43,7 @@ export async function work(url: string): Promise<void> {
 }
 
 export async function open(url: string): Promise<void> {
-  redis = await connect(url);
+  redis = await connectRaw(url);
   dispatchSha = (await redis.script('LOAD', DISPATCH)) as string;
   await listen(url, REPLIES, key => {
     waiting.get(key)?.();
@@ -67,9 +60,3 @@ async function exchange(key: string): Promise<void> {
 export const oneAtATime = (prefix: string, count: number) => loops.oneAtATime({ exchange }, prefix, count);
 export const inFlight = (prefix: string, count: number, depth: number) =>
   loops.inFlight({ exchange }, prefix, count, depth);
-
-function fail(error: unknown): void {
-  process.nextTick(() => {
-    throw error;
-  });
-}
