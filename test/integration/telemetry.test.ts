@@ -109,6 +109,15 @@ describe('telemetry', () => {
       expect(seen).toEqual([JSON.stringify(Object.entries({ traceparent: GIVEN, tracestate: 'a=1' }))]);
     });
 
+    it('tell of each attempt to publish an event once, which stays the same event', async () => {
+      const { here, sending } = await connect();
+      const stream = await EventStream.open(sending, 's');
+      const publish = () => stream.publishOnce('my-id', 'n', 'p');
+      expect(await publish()).toBe(await publish());
+      const [first, second] = await ended(here, 'publish s', 2);
+      expect(second?.attributes['messaging.message.id']).toBe(first?.attributes['messaging.message.id']);
+    });
+
     it("last as long as a reader's loop is at the event", async () => {
       const { here, there, sending, working } = await connect();
       const stream = await EventStream.open(sending, 's');

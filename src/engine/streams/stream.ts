@@ -169,7 +169,7 @@ export class EventStream {
     const { tracer } = this.#link;
     if (!tracer) return this.#publish(name, payload, options);
     return tracer.around(
-      () => publishSpan(this.name, 'publish', name, payload, options.headers),
+      () => publishSpan(this.name, name, payload, options.headers),
       span => this.#publish(name, payload, { ...options, headers: tracedHeaders(options.headers, span) }),
       published,
     );
@@ -204,7 +204,7 @@ export class EventStream {
     const { tracer } = this.#link;
     if (!tracer) return this.#publishOnce(id, name, payload, options);
     return tracer.around(
-      () => publishSpan(this.name, 'publish', name, payload, options.headers),
+      () => publishSpan(this.name, name, payload, options.headers),
       span => this.#publishOnce(id, name, payload, { ...options, headers: tracedHeaders(options.headers, span) }),
       published,
     );

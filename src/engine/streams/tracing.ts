@@ -15,20 +15,14 @@ import type { Headers, StreamEvent } from './event.ts';
 import type { SinkHandler } from './runner.ts';
 
 /** The event's own context, when its headers bring one, is what the publish comes under. */
-export function publishSpan(
-  stream: string,
-  operation: 'publish' | 'publishOnce',
-  name: string,
-  payload: Bytes,
-  headers: Headers | undefined,
-): SpanStart {
+export function publishSpan(stream: string, name: string, payload: Bytes, headers: Headers | undefined): SpanStart {
   return {
     kind: 'producer',
-    name: `${operation} ${stream}`,
+    name: `publish ${stream}`,
     parent: headers && readTraceContext(mapOf(headers)),
     attributes: {
       ...MESSAGING,
-      'messaging.operation.name': operation,
+      'messaging.operation.name': 'publish',
       'messaging.operation.type': 'send',
       'messaging.destination.name': stream,
       'messaging.message.body.size': byteLength(payload),
