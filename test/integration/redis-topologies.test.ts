@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MapClient, PoolNode, RedisLink, ReplicatedMap } from '../../src/engine/index.ts';
 import { freePort, RedisServer } from '../support/redis.ts';
+import { hasTls } from '../support/server-program.ts';
 import { until } from '../support/until.ts';
 
 const TLS = join(import.meta.dirname, '..', 'support', 'tls');
@@ -40,7 +41,7 @@ async function expectMapsToWork(...links: [RedisLink, RedisLink]): Promise<void>
   await replica.close();
 }
 
-describe('TLS', () => {
+describe.skipIf(!hasTls())('TLS', () => {
   async function serveTls(): Promise<{ port: number }> {
     const port = await freePort();
     const files = ['--tls-cert-file', join(TLS, 'server.crt'), '--tls-key-file', join(TLS, 'server.key')];

@@ -7,3 +7,9 @@ const chosen = process.env.PONOS_TEST_SERVER;
 export const serverProgram = (chosen ? [chosen] : ['redis-server', 'valkey-server']).find(
   program => spawnSync(program, ['--version']).status === 0,
 );
+
+/** Some packages leave TLS out. Without a certificate no server starts; what it says on its way out is the answer. */
+export function hasTls(program = serverProgram ?? ''): boolean {
+  const args = ['--port', '0', '--tls-port', '1', '--save', ''];
+  return !/finding TLS support/.test(spawnSync(program, args, { encoding: 'utf8', timeout: 5000 }).stdout);
+}
