@@ -5,7 +5,7 @@
  */
 
 export { purgeJobs, retryJobs } from './admin/dead-jobs.ts';
-export { type DeadReplay, purgeDead, type ReplayDeadOptions, replayDead } from './admin/dead-letters.ts';
+export { type DeadReplay, purgeDead, REPLAY_HEADER, type ReplayDeadOptions, replayDead } from './admin/dead-letters.ts';
 export { drainWorkersOf, rebalancePool, type WaitForOptions, workersOf } from './admin/fleet.ts';
 export {
   type AppliedDifferences,

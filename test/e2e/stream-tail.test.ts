@@ -49,6 +49,72 @@ describe('ponos stream tail', () => {
     ]);
   });
 
+  test('merges several streams by time, the present ones with those that come', async () => {
+    const link = await redis.connect();
+    const a = await EventStream.open(link, 'a');
+    const b = await EventStream.open(link, 'b');
+    const startMs = Date.now() - 10_000;
+    const order: string[] = [];
+    for (let at = 0; at < 400; at++) {
+      const { events } = link.keys.stream(at % 3 === 0 || at > 300 ? 'a' : 'b');
+      // Each in a millisecond of its own: within one nobody knows which of two streams was first.
+      await link.commands.call('XADD', events, `${startMs + at}-0`, 'n', 'x', 'p', `${at}`);
+      order.push(`${at}`);
+    }
+    expect(await payloads('b', 'a')).toEqual(order);
+    expect(await payloads('b', 'a', '--last', '2')).toEqual(['298', '299', '398', '399']);
+    const running = startPonos(['stream', 'tail', 'a', 'b', '--since', '1h', '--raw', '--count', '402'], {
+      env: env(),
+    });
+    await running.says('399\n');
+    await b.publish('x', '400');
+    await running.says('400\n');
+    await a.publish('x', '401');
+    const { stdout, code } = await running.result;
+    expect([stdout.split('\n').slice(0, -1), code]).toEqual([[...order, '400', '401'], 0]);
+  });
+
+  test('ends where it is told to', async () => {
+    const ids: string[] = [];
+    for (const payload of ['1', '2', '3']) ids.push(await publish('orders', 'x', payload));
+    expect(await payloads('orders', '--until', ids[1] as string)).toEqual(['1', '2']);
+    expect(await payloads('orders', 'orders', '--from', ids[0] as string, '--until', ids[1] as string)).toEqual(['2']);
+    expect(await payloads('orders', '--until', '1h')).toEqual([]);
+    // Without being told not to follow: what is over ends.
+    const { stdout, code } = await cli(['stream', 'tail', 'orders', '--until', ids[1] as string, '--raw']);
+    expect([stdout, code]).toEqual(['1\n2\n', 0]);
+    const stream = await EventStream.open(await redis.connect(), 'orders');
+    const atMs = Date.now() + 5000;
+    const until = new Date(atMs).toISOString();
+    const running = startPonos(['stream', 'tail', 'orders', '--until', until, '--raw'], { env: env() });
+    await running.says('following');
+    await stream.publish('x', '4');
+    const result = await running.result;
+    expect([result.stdout, result.code]).toEqual(['4\n', 0]);
+    expect(Date.now()).toBeGreaterThanOrEqual(atMs);
+  });
+
+  test('shows how many events come instead of the events', async () => {
+    const link = await redis.connect();
+    const stream = await EventStream.open(link, 'orders');
+    await stream.publish('x', 'before');
+    const running = startPonos(['stream', 'tail', 'orders', 'quiet', '--rate', '-o', 'ndjson', '--count', '2'], {
+      env: env(),
+    });
+    await running.says('following');
+    await stream.publishMany(Array.from({ length: 50 }, () => ({ name: 'x', payload: '1234567890' })));
+    const { stdout, code } = await running.result;
+    const records = ndjson<{ type: string; stream: string; eventCount: number; totalCount: number }>(stdout);
+    expect([records.length, code]).toEqual([4, 0]);
+    expect(records[0]).toMatchObject({ type: 'rate', stream: 'orders' });
+    const of = (name: string) => records.filter(record => record.stream === name);
+    expect(of('orders').reduce((sum, { eventCount }) => sum + eventCount, 0)).toBe(50);
+    expect(of('orders').at(-1)).toMatchObject({ totalCount: 50 });
+    expect(of('quiet')).toMatchObject([{ totalCount: 0 }, { totalCount: 0 }]);
+    const table = await cli(['stream', 'tail', 'orders', '--rate', '--count', '1']);
+    expect(table.stdout).toMatch(/^\S+Z {2}orders +0\.0\/s +0 B\/s {2}0 in all\n$/);
+  });
+
   test('ends with 130 on Ctrl-C and 143 on TERM', async () => {
     for (const [signal, code] of [
       ['SIGINT', 130],
@@ -104,6 +170,11 @@ describe('ponos stream tail', () => {
       ['--since', '1763900000000-0'],
       ['--grep', '('],
       ['--count', '0'],
+      ['--until', 'somewhere'],
+      ['--until', 'newest'],
+      ['--rate', '--no-follow'],
+      ['--rate', '--since', '5m'],
+      ['--rate', '--raw'],
     ]) {
       const { code, stdout, stderr } = await cli(['stream', 'tail', 'orders', ...flags]);
       expect([code, stdout]).toEqual([2, '']);

@@ -1,5 +1,6 @@
 /** `stream tail`: reads, chooses, prints; tells what was missed and when the connection was lost and came back. */
 import {
+  compareEntryIds,
   type Gap,
   NotFoundError,
   Reader,
@@ -9,7 +10,7 @@ import {
   showStream,
 } from '../../engine/index.ts';
 import { formatCount } from '../../present/human.ts';
-import type { EventPrinter } from './event-printer.ts';
+import { mergeByTime } from './merge.ts';
 
 export interface TailOptions {
   streams: readonly string[];
@@ -19,67 +20,153 @@ export interface TailOptions {
   /** Glob of topics. */
   topic: string | undefined;
   accepts: (event: StreamEvent) => boolean;
+  /** The last id that is shown. */
+  lastId: string | undefined;
   /** Ends after so many events. */
   count: number | undefined;
 }
 
+/** What is said of events, and of what else happens while they are read. */
+export interface TailPrinter {
+  event(event: StreamEvent): Promise<void>;
+  note(sentence: string): Promise<void>;
+  notice(type: string, fields: object, sentence: string, tone: 'good' | 'bad'): Promise<void>;
+}
+
 /**
- * A stream that does not exist is waited for when following.
+ * Several streams are shown in the order of time as far as their events are there, and then as they come. A stream that
+ * does not exist is waited for when following.
  * @throws NotFoundError without `follow`, and when nothing is left to read because the streams were removed.
  */
 export async function tail(
   link: RedisLink,
   options: TailOptions,
-  printer: EventPrinter,
+  printer: TailPrinter,
   signal: AbortSignal,
 ): Promise<void> {
-  const { streams, follow, topic, accepts, count } = options;
-  const reader = await Reader.open(link, [], { follow, onGap: 'report', topic });
-  const close = () => void reader.close();
-  signal.addEventListener('abort', close, { once: true });
-  const removed = new Set<string>();
-  let notices: Promise<void> = Promise.resolve();
-  // Events may already be waiting: what is said goes out now, before them. Nobody reading is told by the next event.
-  const notice = (type: string, fields: object, sentence: string, tone: 'good' | 'bad' = 'bad') => {
-    notices = Promise.all([notices, printer.notice(type, fields, sentence, tone)]).then(
-      () => undefined,
-      () => undefined,
-    );
-  };
-  reader.events.on('gap', gap => notice('gap', { ...gap, lostCount: gap.lostCount ?? null }, gapSentence(gap)));
-  reader.events.on('malformed', found =>
-    notice('malformed', found, `entry ${found.id} of stream "${found.stream}" is no event: ${found.reason}`),
-  );
-  reader.events.on('removed', ({ stream }) => {
-    removed.add(stream);
-    notice('removed', { stream }, `stream "${stream}" was removed`);
-  });
-  reader.events.on('disconnected', error =>
-    notice('disconnected', { reason: error.code }, 'the connection to Redis is lost; reading goes on when it is back'),
-  );
-  reader.events.on('reconnected', () =>
-    notice('resync', { reason: 'reconnect' }, 'connected again; reading went on after the last event', 'good'),
-  );
+  const { streams, follow, accepts, lastId, count } = options;
+  const readers = new TailReaders(link, options.topic, printer, signal);
   try {
     for (const stream of streams) {
       if (!(await exists(link, stream, follow)))
         await printer.note(`stream "${stream}" does not exist yet; waiting for it`);
-      await reader.addStream(stream, await options.startIn(stream));
     }
+    const events = await openEvents(readers, options);
     if (follow) await printer.note(`following stream "${streams.join('", "')}"; Ctrl-C ends it`);
     let shown = 0;
-    for await (const event of reader) {
+    for await (const event of events) {
+      if (lastId !== undefined && compareEntryIds(event.id, lastId) > 0) break;
       if (!accepts(event)) continue;
       await printer.event(event);
       if (++shown === count) return;
     }
   } finally {
-    signal.removeEventListener('abort', close);
-    await reader.close();
-    await notices;
+    await readers.close();
   }
-  const gone = [...removed];
+  const gone = [...readers.removed];
   if (follow && !signal.aborted && gone.length > 0) throw new NotFoundError('stream', gone.join('", "'));
+}
+
+/** When the promise resolves every start is fixed. */
+async function openEvents(
+  readers: TailReaders,
+  { streams, startIn, follow }: TailOptions,
+): Promise<AsyncIterable<StreamEvent>> {
+  const starts = new Map<string, Start>();
+  for (const stream of streams) starts.set(stream, await startIn(stream));
+  const newest = new Map(streams.map(stream => [stream, 'newest'] as const));
+  if (follow && (streams.length === 1 || [...starts.values()].every(start => start === 'newest'))) {
+    return readers.open(starts, true);
+  }
+  const live = follow ? await readers.open(newest, true) : undefined;
+  const present: Reader[] = [];
+  for (const [stream, start] of starts) present.push(await readers.open(new Map([[stream, start]]), false));
+  return presentThenLive(present, live);
+}
+
+/** Both were given what came while they were opened: it is shown once. */
+async function* presentThenLive(present: readonly Reader[], live: Reader | undefined): AsyncGenerator<StreamEvent> {
+  const last = new Map<string, string>();
+  for await (const event of mergeByTime(present)) {
+    last.set(event.stream, event.id);
+    yield event;
+  }
+  if (!live) return;
+  for await (const event of live) {
+    const seen = last.get(event.stream);
+    if (seen === undefined || compareEntryIds(event.id, seen) > 0) yield event;
+  }
+}
+
+/** Readers that are closed together, and the telling of what happens to them. */
+class TailReaders {
+  /** Streams that were removed. */
+  readonly removed = new Set<string>();
+  readonly #link: RedisLink;
+  readonly #topic: string | undefined;
+  readonly #printer: TailPrinter;
+  readonly #signal: AbortSignal;
+  readonly #readers: Reader[] = [];
+  readonly #stop = () => void this.#closeAll();
+  #notices: Promise<void> = Promise.resolve();
+
+  constructor(link: RedisLink, topic: string | undefined, printer: TailPrinter, signal: AbortSignal) {
+    this.#link = link;
+    this.#topic = topic;
+    this.#printer = printer;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#stop, { once: true });
+  }
+
+  async open(starts: ReadonlyMap<string, Start>, follow: boolean): Promise<Reader> {
+    const reader = await Reader.open(this.#link, [], { follow, onGap: 'report', topic: this.#topic });
+    this.#readers.push(reader);
+    this.#listen(reader, follow);
+    for (const [stream, start] of starts) await reader.addStream(stream, start);
+    return reader;
+  }
+
+  async close(): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#stop);
+    await this.#closeAll();
+    await this.#notices;
+  }
+
+  async #closeAll(): Promise<void> {
+    await Promise.all(this.#readers.map(reader => reader.close()));
+  }
+
+  #listen(reader: Reader, follow: boolean): void {
+    reader.events.on('gap', gap => this.#notice('gap', { ...gap, lostCount: gap.lostCount ?? null }, gapSentence(gap)));
+    reader.events.on('malformed', found =>
+      this.#notice('malformed', found, `entry ${found.id} of stream "${found.stream}" is no event: ${found.reason}`),
+    );
+    reader.events.on('removed', ({ stream }) => {
+      if (this.removed.has(stream)) return;
+      this.removed.add(stream);
+      this.#notice('removed', { stream }, `stream "${stream}" was removed`);
+    });
+    // Of several readers on one Redis the one that goes on tells.
+    if (!follow && this.#readers.length > 1) return;
+    reader.events.on('disconnected', error =>
+      this.#notice(
+        'disconnected',
+        { reason: error.code },
+        'the connection to Redis is lost; reading goes on when it is back',
+      ),
+    );
+    reader.events.on('reconnected', () =>
+      this.#notice('resync', { reason: 'reconnect' }, 'connected again; reading went on after the last event', 'good'),
+    );
+  }
+
+  /** Events may already be waiting: what is said goes out now, before them. Nobody reading is told by the next event. */
+  #notice(type: string, fields: object, sentence: string, tone: 'good' | 'bad' = 'bad'): void {
+    this.#notices = Promise.all([this.#notices, this.#printer.notice(type, fields, sentence, tone)]).then(
+      () => undefined,
+      () => undefined,
+    );
+  }
 }
 
 /** @throws NotFoundError unless a missing stream may be waited for. */

@@ -127,6 +127,8 @@ export class SlotReader {
       if (entries) this.#accept(source, entries, items);
       else if (source.endId !== undefined) source.done = true;
     }
+    // Redis gives one stream after the other: what came together is given in the order in which it came.
+    if (found.size > 1) items.sort(byTime);
   }
 
   #accept(source: Source, entries: RawEntry[], items: Item[]): void {
@@ -189,4 +191,8 @@ export class SlotReader {
   #open(): Source[] {
     return [...this.sources].filter(source => !source.done);
   }
+}
+
+function byTime(a: Item, b: Item): number {
+  return 'event' in a && 'event' in b ? compareEntryIds(a.event.id, b.event.id) : 0;
 }

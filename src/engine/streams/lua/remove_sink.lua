@@ -21,6 +21,7 @@ for _, field in ipairs(redis.call('HKEYS', sinks)) do
 end
 redis.call('XGROUP', 'DESTROY', events, sink)
 redis.call('UNLINK', consumers, dead)
-for _, field in ipairs(own) do redis.call('HDEL', sinks, field) end
+-- First the mark: a key that is emptied is gone, and its expiry with it.
 redis.call('HSET', sinks, sink .. ':removed', now)
+for _, field in ipairs(own) do redis.call('HDEL', sinks, field) end
 return {'OK'}
