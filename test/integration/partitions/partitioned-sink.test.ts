@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { listJobKeys } from '../../../src/engine/inspect/jobs.ts';
 import { showSink } from '../../../src/engine/inspect/streams.ts';
 import { partitionName } from '../../../src/engine/partitions/names.ts';
 import type { PartitionHandler } from '../../../src/engine/partitions/owned-partition.ts';
@@ -223,6 +224,21 @@ describe('a sink of a partitioned stream', () => {
     await until(() => sink.owned.length === 0, 'it to have none');
     await sink.close();
     expect(await link.commands.call('EXISTS', link.keys.stream('orders.0').events)).toBe(0);
+  });
+
+  it('takes no partition that a stream of its name had before', async () => {
+    const { stream } = await open(4);
+    const before = await join();
+    await until(() => before.sink.owned.length === 4, 'it to have all');
+    await before.sink.close();
+    await stream.remove();
+    const { link, publish, done } = await open(2);
+    const { sink } = await join();
+    await publish(0, 2);
+    await done();
+    expect(sink.owned).toEqual([0, 1]);
+    const jobs = () => listJobKeys(link, 'orders..billing');
+    await until(async () => (await jobs()).length === 2, 'the jobs of before to be over');
   });
 
   it('refuses bad options before anything is joined', async () => {
