@@ -120,9 +120,8 @@ export class Sink {
       context: this.#context,
       changed: new Gate(),
       credit: () => {
-        if (this.#isBehind) return 0;
         const count = this.#intake.count(this.#runner.runnable, this.#runner.inLanes);
-        return Math.ceil(count / this.#fetchers.size);
+        return Math.ceil(Math.min(this.#unconfirmedRoom, count) / this.#fetchers.size);
       },
       received: (entries, passed, bytes) => this.#intake.noteBatch(entries, passed, bytes),
     };
@@ -300,13 +299,13 @@ export class Sink {
   }
 
   /**
-   * Redis answers more slowly than events are handled: nothing more is read, so that at most two batches are pending
-   * beside those at work.
+   * When Redis answers more slowly than events are handled, or filtered, less is read, so that not more than one batch is
+   * pending beside those at work. Not before half a batch has room: small reads cost most.
    */
-  get #isBehind(): boolean {
+  get #unconfirmedRoom(): number {
     let unconfirmed = 0;
     for (const { consumer } of this.#members.values()) unconfirmed += consumer.unconfirmedCount;
-    return unconfirmed > MAX_COUNT || this.#isFull;
+    return unconfirmed > MAX_COUNT / 2 || this.#isFull ? 0 : MAX_COUNT - unconfirmed;
   }
 
   get #isFull(): boolean {
