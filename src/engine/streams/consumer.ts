@@ -100,7 +100,7 @@ export class Consumer implements Settler {
 
   /**
    * Takes what a read gave that was sent at `sentMs`: Redis gave the entries to us no earlier, but how much later they
-   * arrived nobody knows. Returns how many go to a handler, and how large all are.
+   * arrived nobody knows. Returns how many may start, and how large all are.
    */
   accept(entries: readonly RawEntry[], sentMs: number): { passed: number; bytes: number } {
     let passed = 0;
@@ -273,7 +273,7 @@ export class Consumer implements Settler {
     this.#context.events.emit('error', { stream: this.stream, error });
   }
 
-  /** Returns whether the entry goes to a handler. */
+  /** Returns whether the entry may start. */
   #take(id: string, fields: readonly Buffer[] | null, count: number, oursAtMs: number): boolean {
     const { filter, laneOf, counters, settings } = this.#context;
     // A group made anew gives again what we still work on; the end of that work ends this delivery too.
@@ -290,6 +290,7 @@ export class Consumer implements Settler {
     }
     if (filter && !filter.matches(contents.topic)) {
       counters.filtered++;
+      if (!settings.noAck) this.#held.addSettled(id);
       this.#acks.addFiltered(settings.noAck ? undefined : id);
       return false;
     }
@@ -303,8 +304,7 @@ export class Consumer implements Settler {
       }
     }
     if (!settings.noAck) this.#held.add(delivery);
-    this.#context.deliver(delivery);
-    return true;
+    return this.#context.deliver(delivery);
   }
 
   /** Reads entries that are pending to us, and were at `oursAtMs`, and takes them. */
@@ -391,6 +391,7 @@ export class Consumer implements Settler {
 
   /** An entry that was removed while it was pending. */
   #forget(id: string): void {
+    this.#held.addSettled(id);
     this.#acks.addLost(id);
     this.#over(id);
     this.#lost(1);

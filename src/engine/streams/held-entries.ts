@@ -5,9 +5,12 @@ import { Delivery } from './delivery.ts';
 interface Parked {
   /** As of a delivery. */
   oursAtMs: number;
-  readonly needsBeat: true;
+  readonly needsBeat: boolean;
   timer: Timer | undefined;
 }
+
+/** Stands for every entry that only waits for the confirmation that it is acknowledged. */
+const SETTLED: Parked = { oursAtMs: 0, needsBeat: false, timer: undefined };
 
 /**
  * This process's copy of its part of the pending list: what is with a handler, what is put off, and what was settled but
@@ -38,6 +41,11 @@ export class HeldEntries {
     this.#entries.delete(id);
   }
 
+  /** Keeps an entry that no handler gets until its acknowledgement is confirmed, or draining would find it again. */
+  addSettled(id: string): void {
+    this.#entries.set(id, SETTLED);
+  }
+
   /** Keeps an entry without its contents, which may be large, until it is deleted. */
   park(id: string): void {
     this.#entries.set(id, { oursAtMs: this.#clock.monotonicMs(), needsBeat: true, timer: undefined });
@@ -66,7 +74,7 @@ export class HeldEntries {
   confirm(ids: readonly string[], askedMs: number): void {
     for (const id of ids) {
       const entry = this.#entries.get(id);
-      if (entry) entry.oursAtMs = Math.max(entry.oursAtMs, askedMs);
+      if (entry?.needsBeat) entry.oursAtMs = Math.max(entry.oursAtMs, askedMs);
     }
   }
 

@@ -20,7 +20,7 @@ const AHEAD_MS = 50;
 const SMOOTHING = 0.5;
 /** More than this in one read gains nothing. */
 export const MAX_COUNT = 500;
-/** A read of a filtered stream asks for more than can run; by how much at most. */
+/** A read of a filtered stream, or of lanes that are taken, asks for more than can run; by how much at most. */
 const MAX_OVERREAD = 100;
 /** A batch smaller than this says little about how many pass the filter. */
 const TELLING_BATCH = 8;
@@ -53,10 +53,11 @@ export class Intake {
     if (free <= 0 || (atWork > this.#limits.concurrency && free < limit / 2)) return 0;
     const wanted = Math.ceil(free / Math.max(this.#passing, 1 / MAX_OVERREAD));
     const byBytes = this.#entryBytes > 0 ? Math.floor(this.#limits.maxBatchBytes / this.#entryBytes) : MAX_COUNT;
-    return Math.max(1, Math.min(wanted, byBytes, MAX_COUNT));
+    const room = inLanes > 0 ? this.#limits.maxInFlight - inLanes - atWork : MAX_COUNT;
+    return Math.max(1, Math.min(wanted, byBytes, room, MAX_COUNT));
   }
 
-  /** A batch arrived, of which `passed` go to a handler. */
+  /** A batch arrived, of which `passed` may start: they pass the filter, and their lanes are free. */
   noteBatch(entries: number, passed: number, bytes: number): void {
     if (entries === 0) return;
     // The largest size counts at once and is forgotten slowly: a batch too large costs more than one too small.

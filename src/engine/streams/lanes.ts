@@ -1,7 +1,7 @@
 /**
  * Lanes: events of one lane are handled one at a time, oldest first, while those of other lanes go on.
  *
- * A lane is held by one event, from when it may start until it is over: acknowledged, dead, or with another consumer. So
+ * A lane is held by one event, the oldest when it starts, until it is over: acknowledged, dead, or with another consumer. So
  * it stays held while a refused event waits for its next delivery. Whatever else arrives for the lane waits here, sorted
  * by id: what is claimed late still comes before what is newer and has not started. Pure.
  */
@@ -12,6 +12,8 @@ interface Lane {
   readonly name: string;
   /** The event that holds it. */
   holder: string;
+  /** A handler has seen it: it keeps the lane until it is over. */
+  seen: boolean;
   running: boolean;
   /** The event that holds it is over, but its handler has not ended. */
   over: boolean;
@@ -43,7 +45,7 @@ export class Lanes {
     const event = keyOf(delivery);
     const lane = this.#lanes.get(name);
     if (!lane) {
-      const fresh = { name, holder: event, running: false, over: false, again: undefined, waiting: [] };
+      const fresh = { name, holder: event, seen: false, running: false, over: false, again: undefined, waiting: [] };
       this.#lanes.set(name, fresh);
       this.#laneOf.set(event, fresh);
       return true;
@@ -58,10 +60,23 @@ export class Lanes {
     return false;
   }
 
+  /** What is to start in place of this one: an older event of its lane, if one came in the meantime. */
+  turnOf(delivery: Delivery): Delivery {
+    const lane = this.#heldBy(delivery);
+    const first = lane?.waiting[0];
+    if (!lane || lane.seen || !first || compareEntryIds(first.id, delivery.id) > 0) return delivery;
+    this.#leaves(lane.waiting.shift() as Delivery);
+    lane.holder = keyOf(first);
+    this.#wait(lane, delivery);
+    return first;
+  }
+
   /** Its handler was called. */
   started(delivery: Delivery): void {
     const lane = this.#heldBy(delivery);
-    if (lane) lane.running = true;
+    if (!lane) return;
+    lane.seen = true;
+    lane.running = true;
   }
 
   /** Its handler ended. Returns what may start now. */
@@ -133,6 +148,7 @@ export class Lanes {
     }
     this.#leaves(next);
     lane.holder = keyOf(next);
+    lane.seen = false;
     lane.over = false;
     this.#laneOf.set(lane.holder, lane);
     return next;

@@ -65,8 +65,11 @@ export class Runner {
     return this.#running.size;
   }
 
-  enqueue(delivery: Delivery): void {
-    if (this.#lanes.admit(delivery)) this.#queue.push(delivery);
+  /** Returns whether it may start as soon as there is a place, without waiting for its lane. */
+  enqueue(delivery: Delivery): boolean {
+    const admitted = this.#lanes.admit(delivery);
+    if (admitted) this.#queue.push(delivery);
+    return admitted;
   }
 
   /** An event will not be delivered here again: its lane goes on. */
@@ -81,7 +84,8 @@ export class Runner {
     const startMs = this.#clock.monotonicMs();
     if (this.#running.size === 0) this.#busySinceMs = startMs;
     while (this.#running.size < this.#concurrency && this.#head < this.#queue.length && !this.#stopped) {
-      const delivery = this.#queue[this.#head] as Delivery;
+      const delivery = this.#lanes.turnOf(this.#queue[this.#head] as Delivery);
+      this.#queue[this.#head] = delivery;
       if (!delivery.settled && !delivery.settler.owns(delivery, startMs)) break;
       this.#queue[this.#head++] = undefined as never;
       if (delivery.settled) continue;

@@ -22,8 +22,8 @@ export interface SinkContext {
   readonly owner: SoleOwner | undefined;
   readonly events: Emitter<SinkEvents>;
   readonly counters: SinkCounters;
-  /** Hands over what was received; `wake` afterwards starts it. */
-  deliver(delivery: Delivery): void;
+  /** Hands over what was received; `wake` afterwards starts it, unless it must wait for its lane. Returns whether not. */
+  deliver(delivery: Delivery): boolean;
   /** An event is over here: done, dead, or with another consumer. Its lane goes on. */
   over(stream: string, id: string): void;
   /** Something changed that reading or starting may wait for. */

@@ -49,6 +49,18 @@ describe('lanes', () => {
     expect(order).toEqual([9, 11, 12, undefined]);
   });
 
+  it('give the place of one that has not started to an older one', () => {
+    const lanes = new Lanes();
+    const [newer, older] = [delivery(2, 'a'), delivery(1, 'a')];
+    expect([newer, older].map(each => lanes.admit(each))).toEqual([true, false]);
+    expect(lanes.turnOf(newer)).toBe(older);
+    lanes.started(older);
+    lanes.over(older);
+    expect(lanes.ended(older)).toBe(newer);
+    expect(lanes.turnOf(newer)).toBe(newer);
+    expect(lanes.waitingCount).toBe(0);
+  });
+
   it('do not start an event again beside its own handler', () => {
     const lanes = new Lanes();
     const [one, again] = [delivery(1, 'a'), delivery(1, 'a')];

@@ -2,7 +2,7 @@
 -- Copies an entry, as it is, to the sink's dead letters and acknowledges it: both or neither. Only the consumer to which
 -- it is pending may, so a second try, or a consumer that lost it to another, changes nothing. With pending 0 (a sink
 -- that acknowledges nothing) it only copies. Dead letters over the cap are dropped, oldest first, and counted.
--- INCLUDE require_types time expire_with
+-- INCLUDE require_types time group expire_with
 -- KEYS events sinks dead
 -- ARGV sink consumer id count reason cap pending
 -- REPLY OK dead:text
@@ -11,7 +11,7 @@
 local err = wrong_type(events, 'stream', sinks, 'hash', dead, 'stream')
 if err then return err end
 if pending == '1' then
-  local found = redis.call('EXISTS', events) == 1 and redis.call('XPENDING', events, sink, id, id, 1) or {}
+  local found = group_info(events, sink) and redis.call('XPENDING', events, sink, id, id, 1) or {}
   if #found == 0 or found[1][2] ~= consumer then return {'MOVED'} end
 end
 local entry = redis.call('XRANGE', events, id, id)[1]
