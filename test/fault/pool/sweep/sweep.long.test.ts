@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { useRedis } from '../../../support/fixture.ts';
+import { crashesOf } from '../../crash.ts';
 import { recordFigures } from '../../report.ts';
-import { crashesOf, LEASE, SCRIPTS, sweep } from './sweep.ts';
+import { LEASE, SCRIPTS, sweep } from './sweep.ts';
 
 const LIMIT_MS = LEASE.leaseMs + LEASE.graceMs + 1000;
 

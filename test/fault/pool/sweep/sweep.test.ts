@@ -1,7 +1,8 @@
 /** A few points of the crash sweep; all of them are in the long test. */
 import { describe, expect, it } from 'vitest';
 import { useRedis } from '../../../support/fixture.ts';
-import { type Crash, sweep } from './sweep.ts';
+import type { Crash } from '../../crash.ts';
+import { sweep } from './sweep.ts';
 
 const POINTS: Crash[] = [
   { script: 'pool.dispatch', nth: 2, when: 'after' },

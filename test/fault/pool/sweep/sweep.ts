@@ -3,7 +3,6 @@
  * accepted must run there or be over, under tokens that only grow, and the pool must be in order, one lease, grace and a
  * second after the crash.
  */
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,6 +17,7 @@ import * as scripts from '../../../../src/engine/pool/scripts.gen.ts';
 import { RedisLink } from '../../../../src/engine/redis/link.ts';
 import type { Script } from '../../../../src/engine/redis/script.ts';
 import { findViolations } from '../../../support/pool-invariants.ts';
+import { type Crash, runVictim, sweepOver } from '../../crash.ts';
 import { Journal, type JournalEvent, nowMs } from '../journal.ts';
 import { findWrongRuns, findWrongTicks, LASTING, TICKER, TIMING } from './ticks.ts';
 import type { VictimOptions } from './victim.ts';
@@ -42,12 +42,6 @@ const LOOK_EVERY_MS = 20;
 /** Past the limit it is only told how long it took. */
 const GIVE_UP_MS = 15_000;
 
-export interface Crash {
-  script: string;
-  nth: number;
-  when: 'before' | 'after';
-}
-
 export interface Verdict {
   crash: Crash;
   /** From the crash until everything was in order. */
@@ -57,47 +51,21 @@ export interface Verdict {
   problems: string[];
 }
 
-/** Every script, before and after each of its first calls. */
-export function crashesOf(names: readonly string[], nths: readonly number[]): Crash[] {
-  return names.flatMap(script =>
-    nths.flatMap(nth => (['before', 'after'] as const).map(when => ({ script, nth, when }))),
-  );
+export function sweep(crashes: readonly Crash[], url: string, lanes: number): Promise<Verdict[]> {
+  return sweepOver(crashes, lanes, crash => recoverFrom(crash, url));
 }
 
-export async function sweep(crashes: readonly Crash[], url: string, lanes: number): Promise<Verdict[]> {
-  const queue = [...crashes];
-  const verdicts: Verdict[] = [];
-  const lane = async () => {
-    for (let crash = queue.shift(); crash; crash = queue.shift()) verdicts.push(await crashAt(crash, url));
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  return verdicts;
-}
-
-async function crashAt(crash: Crash, url: string): Promise<Verdict> {
+async function recoverFrom(crash: Crash, url: string): Promise<Verdict> {
   const folder = join(FOLDER, `sweep-${crash.script}-${crash.nth}-${crash.when}-${newId()}`);
   mkdirSync(folder, { recursive: true });
   const place = { url, prefix: `sweep-${newId()}`, pool: 'swept' };
   const victim = join(folder, 'victim.jsonl');
-  const fault = await runVictim({ ...place, ...crash, journal: victim, lease: LEASE });
+  const options: VictimOptions = { ...place, ...crash, journal: victim, lease: LEASE };
+  const fault = await runVictim(VICTIM, options);
   if (fault !== undefined) return { crash, tookMs: 0, overlaps: 0, lost: 0, problems: [fault] };
   const verdict = await new Recovery(crash, place, victim, join(folder, 'healthy.jsonl')).run();
   if (verdict.problems.length === 0) await rm(folder, { recursive: true });
   return verdict;
-}
-
-/** undefined when it ended where it was to. */
-async function runVictim(options: VictimOptions): Promise<string | undefined> {
-  const child = spawn(process.execPath, [VICTIM, JSON.stringify(options)], { stdio: ['pipe', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', data => {
-    said += data;
-  });
-  const [code, signal] = await new Promise<[number | null, string | null]>(resolve => {
-    child.once('exit', (...how) => resolve(how));
-  });
-  if (signal === 'SIGKILL') return undefined;
-  return code === 3 ? 'the script was never reached: the victim must learn to' : `it ended with ${code}: ${said}`;
 }
 
 class Recovery {

@@ -18,26 +18,21 @@ import type { Job, ServiceHandler } from '../../../../src/engine/pool/handler.ts
 import { PoolNode } from '../../../../src/engine/pool/node.ts';
 import type { LeaseTerms } from '../../../../src/engine/pool/options.ts';
 import { Shard } from '../../../../src/engine/pool/shard.ts';
-import { Connection } from '../../../../src/engine/redis/connection.ts';
 import { RedisLink } from '../../../../src/engine/redis/link.ts';
 import '../../../support/end-with-parent.ts';
 import { request, WORKER_INFO } from '../../../support/shard.ts';
 import { until } from '../../../support/until.ts';
+import { type Crash, crashAt, NEVER_REACHED } from '../../crash.ts';
 import { Journal } from '../journal.ts';
 import { FORGOTTEN, NEW_RELEASE, RETRIED } from './sweep.ts';
 import { LASTING, PASSING, TICKER, TIMING } from './ticks.ts';
 
-export interface VictimOptions {
+export interface VictimOptions extends Crash {
   url: string;
   prefix: string;
   pool: string;
   journal: string;
   lease: LeaseTerms;
-  /** As `pool.claim`. */
-  script: string;
-  /** At which of its calls. */
-  nth: number;
-  when: 'before' | 'after';
 }
 
 /** Of a member that never renews, so that there is something to reap. */
@@ -45,25 +40,11 @@ const GHOSTS = 'ghosts';
 const OTHERS = 'others';
 /** More than a hint carries: its worker must fetch it. */
 const LARGE = 'x'.repeat(20_000);
-const NEVER_REACHED = 3;
 
 const options = JSON.parse(process.argv[2] as string) as VictimOptions;
 const journal = new Journal(options.journal, 'victim');
 
-function end(): Promise<never> {
-  process.kill(process.pid, 'SIGKILL');
-  return new Promise(() => {});
-}
-
-const run = Connection.prototype.run;
-let calls = 0;
-Connection.prototype.run = async function (this: Connection, ...args: Parameters<typeof run>) {
-  const isIt = args[0].name === options.script && ++calls === options.nth;
-  if (isIt && options.when === 'before') await end();
-  const reply = await run.apply(this, args);
-  if (isIt) await end();
-  return reply;
-} as typeof run;
+crashAt(options);
 
 const held = new Set<string>();
 /** Dead after two attempts, so that they survive a crash of their worker once they are retried. */
