@@ -116,7 +116,7 @@ describe('ponos metrics', () => {
     const { running, url } = await listen();
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/);
     const link = await redis.connect();
-    await link.commands.call('CLIENT', 'PAUSE', 500, 'ALL');
+    await link.commands.call('CLIENT', 'PAUSE', 1500, 'ALL');
     const texts = await Promise.all(
       [1, 2, 3].map(async () => {
         const response = await fetch(url);
