@@ -55,6 +55,34 @@ describe('streams', () => {
     }
   });
 
+  test('are made with limits, which are shown, kept and changed', async () => {
+    const made = ['stream', 'create', 'orders', '--max-length', '2', '--max-bytes', '1MiB', '--ttl', '1h', '--sliding'];
+    expect((await cli(made)).code).toBe(0);
+    expect((await cli(made)).code).toBe(4);
+    for (const payload of ['a', 'b', 'c']) await publish('orders', 'x', payload);
+    expect(await payloads('orders', '--from', 'oldest')).toEqual(['b', 'c']);
+    expect(await ponosJson(['stream', 'show', 'orders'], { env: env() })).toMatchObject({
+      item: {
+        retention: { maxLength: 2, maxBytes: 1_048_576, ttlMs: 3_600_000, ttlMode: 'sliding', onFull: 'reject' },
+      },
+    });
+    expect((await cli(['stream', 'show', 'orders'])).stdout).toMatch(/2 events, .*, ttl 1h sliding, reject/);
+    const set = ['stream', 'set', 'orders'];
+    expect((await cli(set)).code).toBe(2);
+    expect((await cli([...set, '--max-length', '1'])).code).toBe(8);
+    const changed = await ponosJson([...set, '--max-length', '1', '--ttl', '0s', '--yes'], { env: env() });
+    expect(changed).toMatchObject({ kind: 'Retention', item: { removedCount: 1, lost: {}, retention: { ttlMs: 0 } } });
+    expect(await payloads('orders', '--from', 'oldest')).toEqual(['c']);
+    expect((await cli(['stream', 'set', 'none', '--max-length', '1', '--yes'])).code).toBe(3);
+  });
+
+  test('take an event once under an id', async () => {
+    const id = await publish('orders', 'paid', '17', '--once-id', 'a');
+    expect(await publish('orders', 'paid', '17', '--once-id', 'a')).toBe(id);
+    expect((await cli(['stream', 'publish', 'orders', 'paid', '18', '--once-id', 'a'])).code).toBe(4);
+    expect(await payloads('orders', '--from', 'oldest')).toEqual(['17']);
+  });
+
   test('that are none say how to make one', async () => {
     const { stdout, stderr, code } = await cli(['stream', 'list']);
     expect([stdout, code]).toEqual(['', 0]);

@@ -91,6 +91,8 @@ export function stream(name: string, changes: Partial<StreamSnapshot> = {}): Str
     maxPendingCount: 0,
     oldestPendingMs: null,
     deadCount: 0,
+    retention: null,
+    expiresAtMs: null,
     ...changes,
   };
 }

@@ -15,11 +15,13 @@ export default class StreamPublish extends BaseCommand<typeof StreamPublish> {
   static override summary = 'Publish an event, or one for each line of standard input';
   static override description = `Writes the id of each event to stdout; --quiet writes none.
 The payload is a text, or - for standard input: all of it as one payload, with --lines one event a line, bytes as they are, with --ndjson one JSON object a line: {"event", "topic", "headers", "payload"}, where only the payload is needed, a string or any JSON value. What "stream tail -o ndjson" writes can be published again.
+With --once-id the event is added once, however often it is sent within ten minutes; another event under the same id is refused with 4.
 Ends with 9 when some events were published and some failed. Whether one without an answer from Redis is in the stream is not known; it is never sent again by itself.`;
   static override examples = [
     `<%= config.bin %> stream publish orders created '{"order": 17}' --topic eu.web`,
     '<%= config.bin %> stream publish files uploaded - < picture.png',
     '<%= config.bin %> stream publish packages log - --lines < /var/log/dpkg.log',
+    `<%= config.bin %> stream publish orders paid '{"order": 17}' --once-id payment-4711`,
     `echo '{"event": "paid", "payload": {"order": 17}}' | <%= config.bin %> stream publish orders created - --ndjson --rate 50/s`,
   ];
   static override impact = 'write' as const;
@@ -36,6 +38,10 @@ Ends with 9 when some events were published and some failed. Whether one without
       helpValue: 'KEY=VALUE',
       description: 'Header of the event; may be given several times',
     }),
+    'once-id': Flags.string({
+      helpValue: 'ID',
+      description: 'Publish once under this id: the same event again is not added',
+    }),
     'if-exists': Flags.boolean({ description: 'Fail if the stream does not exist' }),
     lines: Flags.boolean({ description: 'One event for each line of standard input', exclusive: ['ndjson'] }),
     ndjson: Flags.boolean({ description: 'One event for each JSON object, a line each, of standard input' }),
@@ -51,7 +57,11 @@ Ends with 9 when some events were published and some failed. Whether one without
     this.#checkSingle();
     if (await this.planned(`publish "${event}" to stream "${stream}"`)) return;
     const bytes = await payloadOf(payload);
-    const id = await (await this.#open()).publish(event, bytes, defaults);
+    const opened = await this.#open();
+    const onceId = this.flags['once-id'];
+    const id = await (onceId === undefined
+      ? opened.publish(event, bytes, defaults)
+      : opened.publishOnce(onceId, event, bytes, defaults));
     if (this.flags.quiet) return;
     if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream, event });
     else await this.output.line(id);
@@ -62,6 +72,7 @@ Ends with 9 when some events were published and some failed. Whether one without
   async #publishMany(defaults: EventDefaults): Promise<void> {
     const { stream, payload } = this.args;
     if (payload !== '-') throw new UsageError('--lines and --ndjson read standard input: give - as the payload');
+    if (this.flags['once-id'] !== undefined) throw new UsageError('--once-id is for one event');
     const stop = new AbortController();
     this.untilInterrupted();
     this.interrupted.addEventListener('abort', () => stop.abort(), { once: true });

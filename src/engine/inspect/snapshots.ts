@@ -2,6 +2,7 @@
  * What inspection returns: plain data, safe for JSON, taken from Redis alone. Times are wall-clock ms since 1970,
  * durations ms, sizes bytes. Keys and names are texts as in core/text.ts.
  */
+import type { Retention } from '../streams/retention.ts';
 
 export interface ServerSnapshot {
   address: string;
@@ -203,6 +204,10 @@ export interface StreamSnapshot {
   maxPendingCount: number;
   oldestPendingMs: number | null;
   deadCount: number;
+  /** null for a stream without limits. */
+  retention: Retention | null;
+  /** When its time to live is over. */
+  expiresAtMs: number | null;
 }
 
 export interface SinkSnapshot {

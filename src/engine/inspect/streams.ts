@@ -6,6 +6,7 @@ import type { RedisLink } from '../redis/link.ts';
 import { entryTimeMs, FIRST_ID } from '../streams/entry-id.ts';
 import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
 import { redisTimeMs } from '../streams/position.ts';
+import { decodeRetention, RETENTION_FIELDS, type Retention } from '../streams/retention.ts';
 import { lagOf, maxLag } from './lag.ts';
 import type { PendingSnapshot, SinkSnapshot, StreamSnapshot } from './snapshots.ts';
 
@@ -14,6 +15,13 @@ type StreamInfo = ReturnType<typeof parseStreamInfo>;
 
 /** A sink without its consumers, which cost two commands more. */
 type SinkCore = Omit<SinkSnapshot, 'consumers'>;
+
+interface StreamCore {
+  info: StreamInfo;
+  sinks: SinkCore[];
+  retention: Retention | null;
+  expiresAtMs: number | null;
+}
 
 const EMPTY: StreamInfo = { length: 0, addedTotal: 0, firstId: null, lastId: null, lastGeneratedId: FIRST_ID };
 const MOST_PENDING = 100;
@@ -89,7 +97,7 @@ export async function pendingOf(
 async function readStream(link: RedisLink, name: string, nowMs: number): Promise<StreamSnapshot | undefined> {
   const read = await readCore(link, name, nowMs);
   if (!read) return undefined;
-  const { info, sinks } = read;
+  const { info, sinks, retention, expiresAtMs } = read;
   const oldest = sinks.map(sink => sink.oldestPendingMs).filter(age => age !== null);
   return {
     name,
@@ -103,6 +111,8 @@ async function readStream(link: RedisLink, name: string, nowMs: number): Promise
     maxPendingCount: Math.max(0, ...sinks.map(sink => sink.pendingCount)),
     oldestPendingMs: oldest.length > 0 ? Math.max(...oldest) : null,
     deadCount: sinks.reduce((sum, sink) => sum + sink.deadCount, 0),
+    retention,
+    expiresAtMs,
   };
 }
 
@@ -118,32 +128,37 @@ async function readSinks(link: RedisLink, stream: string, nowMs: number): Promis
   );
 }
 
-async function readCore(
-  link: RedisLink,
-  stream: string,
-  nowMs: number,
-): Promise<{ info: StreamInfo; sinks: SinkCore[] } | undefined> {
+async function readCore(link: RedisLink, stream: string, nowMs: number): Promise<StreamCore | undefined> {
   const keys = link.keys.stream(stream);
   const [info, groups, counters, state] = await link.commands.callMany([
     ['XINFO', 'STREAM', keys.events],
     ['XINFO', 'GROUPS', keys.events],
     ['HGETALL', keys.sinks],
-    ['HMGET', keys.meta, 'generation', 'state'],
+    ['HMGET', keys.meta, 'generation', 'state', 'expireAtMs', ...RETENTION_FIELDS],
   ]);
   if (info?.status !== 'fulfilled' || groups?.status !== 'fulfilled') {
     const failure = info?.status === 'rejected' ? info.reason : (groups as PromiseRejectedResult).reason;
     if ((await link.commands.call('EXISTS', keys.events)) === 1) throw failure;
     if (state?.status !== 'fulfilled') throw state?.reason ?? failure;
     const [generation, mark] = state.value as (Buffer | null)[];
-    return generation && String(mark) !== 'removed' ? { info: EMPTY, sinks: [] } : undefined;
+    const { expiresAtMs } = limitsOf(state.value);
+    const isOver = String(mark) === 'removed' || (expiresAtMs !== null && expiresAtMs <= nowMs);
+    return generation && !isOver ? { info: EMPTY, sinks: [], ...limitsOf(state.value) } : undefined;
   }
   if (counters?.status !== 'fulfilled') throw counters?.reason;
+  if (state?.status !== 'fulfilled') throw state?.reason;
   const parsed = parseStreamInfo(info.value);
   const totals = parseHash(counters.value);
   const sinks = await Promise.all(
     (groups.value as unknown[]).map(group => readSink(link, stream, keys, parsed, parseInfo(group), totals, nowMs)),
   );
-  return { info: parsed, sinks: sinks.sort((a, b) => (a.name < b.name ? -1 : 1)) };
+  return { info: parsed, sinks: sinks.sort((a, b) => (a.name < b.name ? -1 : 1)), ...limitsOf(state.value) };
+}
+
+/** From the description of a stream: generation, state, end, settings. */
+function limitsOf(description: unknown): Pick<StreamCore, 'retention' | 'expiresAtMs'> {
+  const [, , end, ...settings] = description as (Buffer | null)[];
+  return { retention: decodeRetention(settings) ?? null, expiresAtMs: end ? Number(String(end)) : null };
 }
 
 async function readSink(

@@ -47,14 +47,14 @@ export type RetentionInput = OptionInput<typeof retentionOptions>;
 export type Retention = OptionValues<typeof retentionOptions>;
 
 /** In the order of the scripts (lua/_retention.lua), which also are the fields in Redis. */
-const FIELDS = ['maxLength', 'maxBytes', 'maxAgeMs', 'ttlMs', 'ttlMode', 'onFull'] as const;
+export const RETENTION_FIELDS = ['maxLength', 'maxBytes', 'maxAgeMs', 'ttlMs', 'ttlMode', 'onFull'] as const;
 /** Entries read or removed by one script. */
 export const RETENTION_STEP = 500;
 
 /** For the scripts: an empty text for what is not given. */
 export function encodeRetention(input: RetentionInput): string[] {
   resolveOptions('retention', retentionOptions, input);
-  return FIELDS.map(name => {
+  return RETENTION_FIELDS.map(name => {
     const value = input[name];
     return value === undefined ? '' : typeof value === 'number' ? String(Math.ceil(value)) : value;
   });
@@ -63,7 +63,7 @@ export function encodeRetention(input: RetentionInput): string[] {
 /** undefined for a stream without limits. */
 export function decodeRetention(settings: readonly unknown[]): Retention | undefined {
   const given: Record<string, unknown> = {};
-  FIELDS.forEach((name, index) => {
+  RETENTION_FIELDS.forEach((name, index) => {
     const value = settings[index];
     if (value !== null && value !== undefined) {
       given[name] = retentionOptions[name].kind === 'choice' ? String(value) : Number(String(value));
@@ -78,7 +78,7 @@ export async function readRetention(
   connection: Connection,
   keys: ReturnType<KeySpace['stream']>,
 ): Promise<Retention | undefined> {
-  return decodeRetention((await connection.call('HMGET', keys.meta, ...FIELDS)) as unknown[]);
+  return decodeRetention((await connection.call('HMGET', keys.meta, ...RETENTION_FIELDS)) as unknown[]);
 }
 
 export interface RetentionChange {

@@ -1,7 +1,7 @@
 /** What streams look like. */
-import type { SinkSnapshot, StreamSnapshot } from '../../engine/index.ts';
+import type { Retention, SinkSnapshot, StreamSnapshot } from '../../engine/index.ts';
 import type { Column, Noun } from '../columns.ts';
-import { formatAge, formatDuration } from '../human.ts';
+import { formatAge, formatBytes, formatCount, formatDuration, formatTime } from '../human.ts';
 import { lagText } from '../lag.ts';
 
 const COLUMNS: readonly Column<StreamSnapshot>[] = [
@@ -32,12 +32,51 @@ const COLUMNS: readonly Column<StreamSnapshot>[] = [
   { header: 'ADDED', value: stream => stream.addedTotal, align: 'right', wide: true },
   { header: 'FIRST-ID', value: stream => stream.firstId, wide: true },
   { header: 'LAST-ID', value: stream => stream.lastId, wide: true },
+  { header: 'RETENTION', value: stream => retentionText(stream.retention), wide: true },
+  {
+    header: 'EXPIRES',
+    value: stream => stream.expiresAtMs,
+    text: stream => (stream.expiresAtMs === null ? '-' : formatTime(stream.expiresAtMs)),
+    wide: true,
+  },
 ];
+
+/** `1000 events, 64.0 KiB, 7d, reject`; null without limits. */
+export function retentionText(retention: Retention | null | undefined): string | null {
+  if (!retention) return null;
+  const { maxLength, maxBytes, maxAgeMs, ttlMs, ttlMode, onFull } = retention;
+  const parts = [
+    maxLength > 0 ? formatCount(maxLength, 'event') : '',
+    maxBytes > 0 ? formatBytes(maxBytes) : '',
+    maxAgeMs > 0 ? formatDuration(maxAgeMs) : '',
+    ttlMs > 0 ? `ttl ${formatDuration(ttlMs)}${ttlMode === 'sliding' ? ' sliding' : ''}` : '',
+    onFull === 'reject' ? 'reject' : 'drop-oldest',
+  ];
+  return parts.filter(part => part !== '').join(', ');
+}
 
 export const streamNoun: Noun<StreamSnapshot> = { kind: 'Stream', columns: COLUMNS };
 
 /** One stream with its sinks: in `sinks` of JSON, and a table of their own for people. */
 export const streamDetailNoun: Noun<StreamSnapshot & { sinks: SinkSnapshot[] }> = { kind: 'Stream', columns: COLUMNS };
+
+export interface RetentionRow {
+  stream: string;
+  retention: Retention | null;
+  /** What was over the limits. */
+  removedCount: number;
+  lost: Record<string, number>;
+}
+
+export const retentionNoun: Noun<RetentionRow> = {
+  kind: 'Retention',
+  columns: [
+    { header: 'STREAM', value: row => row.stream },
+    { header: 'RETENTION', value: row => retentionText(row.retention) },
+    { header: 'REMOVED', value: row => row.removedCount, align: 'right' },
+    { header: 'LOST', value: row => Object.values(row.lost).reduce((sum, count) => sum + count, 0), align: 'right' },
+  ],
+};
 
 export interface TrimRow {
   stream: string;
