@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, it } from 'vitest';
 import { newId } from '../../../src/engine/core/ids.ts';
-import { PoolClient, partitionName, Reader, RedisLink, showSink } from '../../../src/engine/index.ts';
+import { PoolClient, partitionName, RedisLink, showSink } from '../../../src/engine/index.ts';
 import { ClusterServers } from '../../support/topology/cluster.ts';
 import { tell } from '../../support/topology/commands.ts';
+import { entriesOf, eventsOf } from '../../support/truth.ts';
 import { until } from '../../support/until.ts';
 import { recordFigures } from '../report.ts';
 import { FLEET, type FleetLine, type SeenLine } from './fleet-lines.ts';
@@ -111,7 +112,7 @@ it('a fleet on a cluster loses nothing to a dead master and moving slots, and al
       return true;
     };
     await until(through, 'the sinks to be through', { limitMs: 60_000, everyMs: 50 });
-    const truth = await entriesOf(link);
+    const truth = await entriesOf(link, FLEET.map);
     const digest = digestOf(truth);
     const digests = async () => {
       await fleet.tell('digest');
@@ -276,21 +277,6 @@ function longestGap(fleet: Fleet): number {
     lastMs.set(stream, atMs);
   }
   return gapMs;
-}
-
-async function eventsOf(link: RedisLink, stream: string): Promise<{ id: string; payload: string }[]> {
-  const events: { id: string; payload: string }[] = [];
-  for await (const { id, payload } of await Reader.open(link, [stream], { follow: false })) {
-    events.push({ id, payload: payload.toString() });
-  }
-  return events;
-}
-
-async function entriesOf(link: RedisLink): Promise<Map<string, string>> {
-  const flat = (await link.commands.call('HGETALL', link.keys.map(FLEET.map).data)) as Buffer[];
-  const entries = new Map<string, string>();
-  for (let at = 0; at + 1 < flat.length; at += 2) entries.set(String(flat[at]), String(flat[at + 1]));
-  return entries;
 }
 
 function digestOf(entries: ReadonlyMap<string, string>): string {
