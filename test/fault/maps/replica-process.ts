@@ -3,7 +3,7 @@
  * whose consumer keeps what it was told. The tester asks over the channel of `fork`; when that ends, so does this.
  */
 import { hash } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PonosError } from '../../../src/engine/core/errors.ts';
 import { ReplicatedMap, type ReplicatedMapOptions } from '../../../src/engine/maps/replicated-map.ts';
@@ -20,6 +20,8 @@ export interface ProcessSettings {
   /** Writes of its own until it is told to be quiet; 0: none. */
   writesPerSecond: number;
   keyCount: number;
+  /** Some of its writes remove all entries. */
+  resets: boolean;
   seed: number;
   /** A line of JSON for each write that ended. */
   journal: string;
@@ -42,18 +44,22 @@ export interface ReplicaReport {
   staleCount: number;
 }
 
-export interface WriteSum {
-  doneCount: number;
-  failedCount: number;
-  uncertainCount: number;
+/** Operations of each kind that are known to be done, and those nobody knows of. */
+export interface CountSum {
+  increments: number;
+  appends: number;
+  swaps: number;
+  uncertain: number;
 }
 
 export type Question =
   | { ask: 'report' }
   | { ask: 'quiet' }
   | { ask: 'block'; ms: number }
-  /** Single operations on keys that all share, until each was done or refused. */
+  /** Operations on keys that all share, at once, until each was done or refused. */
   | { ask: 'count'; count: number };
+
+const TICK_MS = 20;
 
 export function digestOf(entries: Iterable<readonly [string, string]>): string {
   return hash('sha1', JSON.stringify([...entries].sort(([a], [b]) => (a < b ? -1 : 1))));
@@ -102,7 +108,6 @@ class WatchedReplica {
 }
 
 class Writer {
-  readonly sum: WriteSum = { doneCount: 0, failedCount: 0, uncertainCount: 0 };
   readonly #settings: ProcessSettings;
   readonly #replicas: readonly WatchedReplica[];
   readonly #random: () => number;
@@ -110,56 +115,66 @@ class Writer {
   readonly #underWay = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #writeCount = 0;
+  #tickedAtMs = performance.now();
+  #due = 0;
 
   constructor(settings: ProcessSettings, replicas: readonly WatchedReplica[]) {
     this.#settings = settings;
     this.#replicas = replicas;
     this.#random = seededRandom(settings.seed);
     this.#journal = openSync(settings.journal, 'a');
-    if (settings.writesPerSecond > 0) this.#timer = setInterval(() => this.#tick(), 1000 / settings.writesPerSecond);
+    if (settings.writesPerSecond > 0) this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
-  async quiet(): Promise<WriteSum> {
+  async quiet(): Promise<boolean> {
     clearInterval(this.#timer);
     while (this.#underWay.size > 0) await Promise.all(this.#underWay);
-    return this.sum;
+    return true;
   }
 
-  async count(count: number): Promise<WriteSum> {
+  async count(count: number): Promise<CountSum> {
+    const sum: CountSum = { increments: 0, appends: 0, swaps: 0, uncertain: 0 };
+    const attempt = async (kind: keyof CountSum, write: () => Promise<{ changed: boolean; applied?: boolean }>) => {
+      const result = await write().catch((error: unknown) => error as { uncertain?: boolean });
+      this.#note({ what: kind, result });
+      if ('changed' in result) sum[kind] += result.applied === false ? 0 : 1;
+      else if (result.uncertain) sum.uncertain++;
+    };
     await Promise.all(
       Array.from({ length: count }, async (_, i) => {
         const { map } = this.#replicas[i % this.#replicas.length] as WatchedReplica;
-        await this.#track(() => map.increment('n'));
-        await this.#track(() => map.append('list', `${this.#settings.name}.${i}`));
-        await this.#track(async () => {
-          const current = await map.getFresh('cas');
-          const done = await map.compareAndSet('cas', { value: current }, String(Number(current ?? 0) + 1));
-          if (!done.applied) throw new Error('another was first');
-        }, 'cas');
+        await attempt('increments', () => map.increment('n'));
+        await attempt('appends', () => map.append('list', `${this.#settings.name}.${i}`));
+        await attempt('swaps', async () => {
+          const value = await map.getFresh('swapped');
+          return map.compareAndSet('swapped', { value }, String(Number(value ?? 0) + 1));
+        });
       }),
     );
-    return this.sum;
+    return sum;
   }
 
-  close(): void {
-    closeSync(this.#journal);
-  }
-
+  /** As many as are due: a busy machine makes ticks late, and one second of a stop is made up for. */
   #tick(): void {
+    const nowMs = performance.now();
+    const { writesPerSecond } = this.#settings;
+    this.#due = Math.min(this.#due + ((nowMs - this.#tickedAtMs) / 1000) * writesPerSecond, writesPerSecond);
+    this.#tickedAtMs = nowMs;
+    for (; this.#due >= 1; this.#due--) this.#begin();
+  }
+
+  #begin(): void {
     const work = this.#track(() => this.#write()).finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
   }
 
-  async #track(write: () => Promise<unknown>, what = 'write'): Promise<void> {
+  async #track(write: () => Promise<unknown>): Promise<void> {
     try {
       const result = await write();
-      this.sum.doneCount++;
-      this.#note({ what, result });
+      this.#note({ what: 'write', result });
     } catch (error) {
-      this.sum.failedCount++;
       const uncertain = (error as { uncertain?: boolean }).uncertain === true;
-      if (uncertain) this.sum.uncertainCount++;
-      this.#note({ what: `${what} failed`, code: error instanceof PonosError ? error.code : String(error), uncertain });
+      this.#note({ what: 'failed', code: error instanceof PonosError ? error.code : String(error), uncertain });
     }
   }
 
@@ -184,7 +199,7 @@ class Writer {
     if (dice < 0.91) return map.increment(`n${key}`);
     if (dice < 0.96) return map.appendUnique(`list${Math.floor(dice * 1000) % 20}`, key);
     if (dice < 0.98) return map.set(`big${key}`.slice(0, 5), value.padEnd(100_000, '.'));
-    if (dice < 0.998) return map.compareAndSet(key, { value: map.get(key) }, value);
+    if (dice < 0.998 || !this.#settings.resets) return map.compareAndSet(key, { value: map.get(key) }, value);
     return map.reset();
   }
 }
