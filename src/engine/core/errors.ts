@@ -213,8 +213,17 @@ export class TimeoutError extends PonosError {
 /** A publish whose reply was lost: the event may be in the stream or not. Never sent again by itself. */
 export class UncertainPublishError extends PonosError {
   readonly kind = 'environment';
-  constructor(stream: string, details?: ErrorDetails) {
+  /** Of a publishMany: the id of each event that is there, undefined for the others. */
+  readonly ids: readonly (string | undefined)[];
+  /** Of a publishMany: positions of the events that may be there or not. All others without an id are not there. */
+  readonly uncertain: readonly number[];
+  constructor(
+    stream: string,
+    details?: ErrorDetails & { ids?: readonly (string | undefined)[]; uncertain?: readonly number[] },
+  ) {
     super('UNCERTAIN_PUBLISH', `publish to stream "${stream}" has no answer: the event may be there or not`, details);
+    this.ids = details?.ids ?? [];
+    this.uncertain = details?.uncertain ?? [];
   }
 }
 

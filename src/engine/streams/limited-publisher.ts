@@ -140,10 +140,20 @@ export class LimitedPublisher {
         this.#queue = batch.slice(settled).concat(this.#queue);
       } catch (error) {
         for (const { reject } of batch) reject(error);
+        if (error instanceof RedisUnavailableError) this.#giveUp(error.message);
       }
     }
     this.#draining = false;
     this.active = this.#retention !== undefined;
+  }
+
+  /** Behind a script that has waited in vain nobody is to wait as long once more for each script. */
+  #giveUp(message: string): void {
+    const waiting = this.#queue;
+    this.#queue = waiting.filter(({ once }) => once !== undefined);
+    for (const { once, reject } of waiting) {
+      if (once === undefined) reject(new RedisUnavailableError(`${message}: the event was not sent`));
+    }
   }
 
   #take(): Waiting[] {

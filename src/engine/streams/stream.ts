@@ -222,11 +222,12 @@ export class EventStream {
   /**
    * Adds events in their order, many in flight. Every event is tried; none is sent twice.
    * @returns their ids.
-   * @throws the first error, when any failed; its hint says how many are in the stream.
+   * @throws UncertainPublishError, which says which are there, which may be and which are not, when any has no answer;
+   *   else the first error.
    */
   async publishMany(events: Iterable<NewEvent>): Promise<string[]> {
     const ids: string[] = [];
-    const failures: unknown[] = [];
+    const failures: { position: number; error: unknown }[] = [];
     let batch: Promise<void>[] = [];
     let bytes = 0;
     let at = 0;
@@ -238,7 +239,7 @@ export class EventStream {
             ids[position] = id;
           },
           error => {
-            failures.push(error);
+            failures.push({ position, error });
           },
         ),
       );
@@ -251,13 +252,14 @@ export class EventStream {
     await Promise.all(batch);
     const [first] = failures;
     if (first === undefined) return ids;
-    if (first instanceof UncertainPublishError) {
-      throw new UncertainPublishError(this.name, {
-        cause: first.cause,
-        hint: `${at - failures.length} of ${at} events are known to be in the stream.`,
-      });
-    }
-    throw first;
+    const uncertain = failures.filter(({ error }) => error instanceof UncertainPublishError);
+    if (uncertain.length === 0) throw first.error;
+    throw new UncertainPublishError(this.name, {
+      cause: (uncertain[0]?.error as Error).cause,
+      hint: `${at - failures.length} of ${at} events are known to be in the stream, ${uncertain.length} may be.`,
+      ids: Array.from({ length: at }, (_, position) => ids[position]),
+      uncertain: uncertain.map(({ position }) => position).sort((a, b) => a - b),
+    });
   }
 
   /**
