@@ -183,6 +183,8 @@ describe('a schedule', () => {
   });
 
   it('that cannot be acted for says why, waits longer each time, and delays no other', async () => {
+    // What is put in the way of the schedules is left there.
+    fixture.expectViolations();
     const { link } = await setUp();
     const keys = link.keys.pool(fixture.pool);
     const node = await fixture.node();

@@ -116,6 +116,8 @@ describe('a ticker', () => {
   });
 
   it('is refused under the name of another one, follows one that replaces it, and comes back after a loss', async () => {
+    // The loss takes the index and leaves the records.
+    fixture.expectViolations();
     const node = await fixture.node();
     const link = await fixture.look();
     const ticks: Tick[] = [];
