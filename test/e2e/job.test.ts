@@ -84,7 +84,8 @@ describe('ponos job', () => {
 
   it('shows a job with its payload and its history, harmless on the terminal and exact when raw', async () => {
     const { id } = await worker([file('service.js', SERVICE_HANDLER)]);
-    const payload = Buffer.from(`${HOSTILE}\0\n`);
+    // Longer than what an observer is shown of it.
+    const payload = Buffer.from(`${HOSTILE}\0\n${'x'.repeat(10_000)}`);
     await run(['job', 'dispatch', 'k', '-', '--wait', 'started'], { input: payload });
     expect((await run(['job', 'show', 'k', '--raw'])).stdoutBytes).toEqual(payload);
     const { item } = await json<Item<JobItem & { history: { type: string }[]; payload: string }>>(['job', 'show', 'k']);

@@ -20,7 +20,7 @@ export default class JobShow extends BaseCommand<typeof JobShow> {
   async run(): Promise<void> {
     const link = await this.connect();
     await this.show(async () => {
-      const job = await showJob(link, this.pool, this.args.key);
+      const job = await showJob(link, this.pool, this.args.key, { shownBytes: Number.POSITIVE_INFINITY });
       await this.output.item(jobDetailNoun, job);
       const { format } = this.output.looks;
       if (format !== 'table' && format !== 'wide') return;

@@ -200,9 +200,17 @@ export async function sinkConfig(
   sink: string,
 ): Promise<{ claimIdleMs: number; noAck: boolean }> {
   const text = (await link.commands.call('HGET', link.keys.stream(stream).sinks, `${sink}:config`)) as Buffer | null;
-  const config = (text === null ? {} : JSON.parse(String(text))) as { claimIdleMs?: unknown; noAck?: unknown };
-  const { claimIdleMs = sinkOptions.claimIdleMs.default } = config;
-  return { claimIdleMs: Number(claimIdleMs), noAck: config.noAck === true };
+  const { claimIdleMs, noAck } = parseConfig(text);
+  return { claimIdleMs: Number(claimIdleMs) || sinkOptions.claimIdleMs.default, noAck: noAck === true };
+}
+
+/** What cannot be read says nothing. */
+function parseConfig(text: Buffer | null): { claimIdleMs?: unknown; noAck?: unknown } {
+  try {
+    return JSON.parse(String(text ?? '{}')) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 async function prepareReset(

@@ -82,8 +82,16 @@ export async function* eachJob(link: RedisLink, pool: string, filter: JobFilter)
   }
 }
 
-/** One job with its payload and what the ledger still says of it; a dead one when no other has the key. @throws NotFoundError */
-export async function showJob(link: RedisLink, pool: string, key: string): Promise<JobDetail> {
+/**
+ * One job with its payload, cut to `shownBytes`, and what the ledger still says of it; a dead one when no other has the key.
+ * @throws NotFoundError
+ */
+export async function showJob(
+  link: RedisLink,
+  pool: string,
+  key: string,
+  { shownBytes }: { shownBytes?: number | undefined } = {},
+): Promise<JobDetail> {
   const { clocksUs } = await requirePool(link, pool);
   const bytes = jobKeyBytes(key);
   const shard = shardIndex(hash64(bytes), clocksUs.length);
@@ -98,7 +106,7 @@ export async function showJob(link: RedisLink, pool: string, key: string): Promi
       link.commands.call('HMGET', record, 'payload'),
       listHistory(link, pool, shard, key, HISTORY_COUNT),
     ])) as [[Buffer | null], JobDetail['history']];
-    return { ...job, payload: toBlob(payload ?? Buffer.alloc(0)), history };
+    return { ...job, payload: toBlob(payload ?? Buffer.alloc(0), shownBytes), history };
   }
   throw new NotFoundError('job', key, { hint: `"ponos job list --pool ${pool}" shows those that exist.` });
 }

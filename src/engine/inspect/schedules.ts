@@ -44,7 +44,7 @@ export async function listSchedules(link: RedisLink, pool: string): Promise<Sche
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** One schedule with its payload. @throws NotFoundError */
+/** One schedule with all of its payload. @throws NotFoundError */
 export async function showSchedule(link: RedisLink, pool: string, name: string): Promise<ScheduleDetail> {
   checkName('schedule', name);
   for (let shard = 0, count = await shardCount(link, pool); shard < count; shard++) {
@@ -52,7 +52,7 @@ export async function showSchedule(link: RedisLink, pool: string, name: string):
     if (!snapshot) continue;
     const record = link.keys.pool(pool, shard).schedule(name);
     const [payload] = (await link.commands.call('HMGET', record, 'payload')) as [Buffer | null];
-    return { ...snapshot, payload: toBlob(payload ?? Buffer.alloc(0)) };
+    return { ...snapshot, payload: toBlob(payload ?? Buffer.alloc(0), Number.POSITIVE_INFINITY) };
   }
   throw new NotFoundError('schedule', name, { hint: `"ponos schedule list --pool ${pool}" shows those that exist.` });
 }
