@@ -182,8 +182,11 @@ describe('acting on sinks from outside', () => {
   it('a dead letter whose event was trimmed stays, unless it may be published again with a word of what it was', async () => {
     const { link, stream } = await openStream(redis, 's');
     const { sink } = await openSink(redis, link, 'k', { streams: ['s'] }, event => event.deadLetter('no use'));
+    // One dies after the other.
     const plain = await stream.publish('n', 'plain');
+    await untilDone(link, 's', 'k');
     const headed = await stream.publish('n', 'headed', { topic: 't', headers: { a: '[]' } });
+    await untilDone(link, 's', 'k');
     await link.commands.call('XADD', link.keys.stream('s').events, '*', 'x', 'y');
     await untilDone(link, 's', 'k');
     await sink.close();
