@@ -253,9 +253,10 @@ export class EventStream {
     const [first] = failures;
     if (first === undefined) return ids;
     const uncertain = failures.filter(({ error }) => error instanceof UncertainPublishError);
-    if (uncertain.length === 0) throw first.error;
+    const [unanswered] = uncertain;
+    if (unanswered === undefined) throw first.error;
     throw new UncertainPublishError(this.name, {
-      cause: (uncertain[0]?.error as Error).cause,
+      cause: (unanswered.error as Error).cause,
       hint: `${at - failures.length} of ${at} events are known to be in the stream, ${uncertain.length} may be.`,
       ids: Array.from({ length: at }, (_, position) => ids[position]),
       uncertain: uncertain.map(({ position }) => position).sort((a, b) => a - b),
