@@ -113,7 +113,14 @@ export { planRoutes, type Regrouping } from './inspect/route-plan.ts';
 export { listSchedules, showSchedule } from './inspect/schedules.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
-export { listPending, listSinks, listStreams, showSink, showStream } from './inspect/streams.ts';
+export {
+  listPartitionedStreams,
+  listPending,
+  listSinks,
+  listStreams,
+  showSink,
+  showStream,
+} from './inspect/streams.ts';
 export { type PoolSurvey, type StreamSurvey, type Survey, type SurveyPart, surveyFleet } from './inspect/survey.ts';
 export type { MapChange, MapChangeKind, ResetCause } from './maps/changes.ts';
 export { MapClient, type MapClientOptions } from './maps/map-client.ts';

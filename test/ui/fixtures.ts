@@ -81,6 +81,7 @@ export function jobRecord(key: string, changes: Partial<JobSnapshot> = {}): JobS
 export function stream(name: string, changes: Partial<StreamSnapshot> = {}): StreamSnapshot {
   return {
     name,
+    partitions: null,
     length: 12_804,
     addedTotal: 50_000,
     firstId: '1763900000000-0',

@@ -1,6 +1,6 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
-import { removeStream, showStream } from '../../engine/index.ts';
+import { removePartitionedStream, removeStream, showStream } from '../../engine/index.ts';
 import { formatCount } from '../../present/human.ts';
 
 export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
@@ -19,8 +19,9 @@ export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
   async run(): Promise<void> {
     const link = await this.connect();
     const { stream } = this.args;
-    const { length, sinkCount, deadCount } = await showStream(link, stream);
+    const { length, sinkCount, deadCount, partitions } = await showStream(link, stream);
     const contents = [
+      ...(partitions === null ? [] : [formatCount(partitions, 'partition')]),
       formatCount(length, 'event'),
       formatCount(sinkCount, 'sink'),
       formatCount(deadCount, 'dead letter'),
@@ -28,7 +29,7 @@ export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
     const what = `stream "${stream}" with ${contents.join(', ')}`;
     if (await this.planned(`remove ${what}`)) return;
     await this.confirm(`Remove ${what}`);
-    await removeStream(link, stream);
+    await (partitions === null ? removeStream(link, stream) : removePartitionedStream(link, stream));
     await this.output.note(`removed ${what}`);
   }
 }

@@ -192,6 +192,8 @@ export interface Lag {
 
 export interface StreamSnapshot {
   name: string;
+  /** How many; it has no events then but those of its partitions, which are streams too. null for other streams. */
+  partitions: number | null;
   length: number;
   /** Events ever added. */
   addedTotal: number;

@@ -2,6 +2,8 @@
 import { NotFoundError } from '../core/errors.ts';
 import { checkName, isName } from '../core/names.ts';
 import { decodeText } from '../core/text.ts';
+import { partitionCount } from '../partitions/description.ts';
+import { partitionNames } from '../partitions/names.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { entryTimeMs, FIRST_ID } from '../streams/entry-id.ts';
 import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
@@ -33,23 +35,37 @@ export async function listStreams(link: RedisLink, named?: readonly string[]): P
   return found.filter(stream => stream !== undefined);
 }
 
-/** @throws NotFoundError, ArgumentError on a bad name, WrongTypeError. */
+/** The partitioned streams there are, by name, each as the sum of its partitions. */
+export async function listPartitionedStreams(link: RedisLink): Promise<StreamSnapshot[]> {
+  const [names, nowMs] = await Promise.all([link.registry.list('streams'), redisTimeMs(link.commands)]);
+  const found = await Promise.all(names.map(name => readPartitioned(link, name, nowMs)));
+  return found.filter(stream => stream !== undefined);
+}
+
+/**
+ * One stream; a partitioned one as the sum of its partitions.
+ * @throws NotFoundError, ArgumentError on a bad name, WrongTypeError.
+ */
 export async function showStream(link: RedisLink, name: string): Promise<StreamSnapshot> {
-  const stream = await readStream(link, checkName('stream', name), await redisTimeMs(link.commands));
+  const nowMs = await redisTimeMs(link.commands);
+  const stream =
+    (await readStream(link, checkName('stream', name), nowMs)) ?? (await readPartitioned(link, name, nowMs));
   if (!stream) throw noStream(name);
   return stream;
 }
 
 /**
- * The sinks of one stream, of those of a list that exist, or of all.
+ * The sinks of one stream, which for a partitioned one are those of its partitions; of those of a list that exist; or of all.
  * @throws NotFoundError when the one stream that is asked for does not exist.
  */
 export async function listSinks(link: RedisLink, stream?: string | readonly string[]): Promise<SinkSnapshot[]> {
   const nowMs = await redisTimeMs(link.commands);
   if (typeof stream === 'string') {
     const sinks = await readSinks(link, checkName('stream', stream), nowMs);
-    if (!sinks) throw noStream(stream);
-    return sinks;
+    if (sinks) return sinks;
+    const count = await partitionCount(link, stream);
+    if (count === undefined) throw noStream(stream);
+    return listSinks(link, partitionNames(stream, count));
   }
   const names = stream ?? (await link.registry.list('streams'));
   const found = await Promise.all(names.map(name => readSinks(link, name, nowMs)));
@@ -101,6 +117,7 @@ async function readStream(link: RedisLink, name: string, nowMs: number): Promise
   const oldest = sinks.map(sink => sink.oldestPendingMs).filter(age => age !== null);
   return {
     name,
+    partitions: null,
     length: info.length,
     addedTotal: info.addedTotal,
     firstId: info.firstId,
@@ -113,6 +130,36 @@ async function readStream(link: RedisLink, name: string, nowMs: number): Promise
     deadCount: sinks.reduce((sum, sink) => sum + sink.deadCount, 0),
     retention,
     expiresAtMs,
+  };
+}
+
+async function readPartitioned(link: RedisLink, name: string, nowMs: number): Promise<StreamSnapshot | undefined> {
+  const count = await partitionCount(link, name);
+  if (count === undefined) return undefined;
+  const read = await Promise.all(partitionNames(name, count).map(each => readStream(link, each, nowMs)));
+  const partitions = read.filter(partition => partition !== undefined);
+  const sum = (of: (partition: StreamSnapshot) => number) => partitions.reduce((total, each) => total + of(each), 0);
+  const most = (of: (partition: StreamSnapshot) => number | null) => {
+    const known = partitions.map(of).filter(value => value !== null);
+    return known.length > 0 ? Math.max(...known) : null;
+  };
+  return {
+    name,
+    partitions: count,
+    length: sum(({ length }) => length),
+    addedTotal: sum(({ addedTotal }) => addedTotal),
+    // Ids of different partitions say nothing about each other.
+    firstId: null,
+    lastId: null,
+    lastAtMs: most(({ lastAtMs }) => lastAtMs),
+    sinkCount: most(({ sinkCount }) => sinkCount) ?? 0,
+    maxLag: maxLag(partitions.map(partition => partition.maxLag)),
+    maxPendingCount: most(({ maxPendingCount }) => maxPendingCount) ?? 0,
+    oldestPendingMs: most(({ oldestPendingMs }) => oldestPendingMs),
+    deadCount: sum(({ deadCount }) => deadCount),
+    // Of each of them; they are made alike, and last as long as they are published to.
+    retention: partitions[0]?.retention ?? null,
+    expiresAtMs: most(({ expiresAtMs }) => expiresAtMs),
   };
 }
 

@@ -47,6 +47,13 @@ export async function describePartitions(link: RedisLink, name: string, count?: 
   }
 }
 
+/** Number of partitions; undefined when the name is of no partitioned stream. A read. */
+export async function partitionCount(link: RedisLink, name: string): Promise<number | undefined> {
+  const found = (await link.commands.call('HMGET', link.keys.stream(name).partitions, 'count', 'state')) as unknown[];
+  const [count, state] = found.map(value => (value === null ? '' : String(value)));
+  return count && state !== 'removed' ? Number(count) : undefined;
+}
+
 /** Puts back what went with the data of Redis. Whether the stream stands: false when it was removed on purpose. */
 export async function restorePartitions(link: RedisLink, name: string, count: number): Promise<boolean> {
   const reply = await describe(link, name, count, true);

@@ -29,6 +29,13 @@ const COLUMNS: readonly Column<StreamSnapshot>[] = [
     align: 'right',
     wide: true,
   },
+  {
+    header: 'PARTITIONS',
+    value: stream => stream.partitions,
+    text: stream => String(stream.partitions ?? '-'),
+    align: 'right',
+    wide: true,
+  },
   { header: 'ADDED', value: stream => stream.addedTotal, align: 'right', wide: true },
   { header: 'FIRST-ID', value: stream => stream.firstId, wide: true },
   { header: 'LAST-ID', value: stream => stream.lastId, wide: true },
