@@ -1,0 +1,132 @@
+/** Redis goes back to what it was at some moment, and workers say what they hold and what they had ended. */
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import { formatTerms } from '../../../../src/engine/pool/terms.ts';
+import { until } from '../../../support/until.ts';
+import { TERMS } from './jobs.ts';
+import {
+  admit,
+  alive,
+  type Command,
+  heldOf,
+  KEYS,
+  lost,
+  type Model,
+  quarantined,
+  type Real,
+  WORKERS,
+} from './model.ts';
+
+type Step =
+  | { do: 'remember' | 'lose' }
+  | { do: 'reassert'; worker: string; key: string; late: boolean; state: 'running' | 'assigned' | 'pending' }
+  | { do: 'resettle'; key: string; late: boolean };
+
+const key = fc.constantFrom(...KEYS);
+const late = fc.boolean();
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ do: fc.constantFrom('remember' as const, 'lose' as const) }),
+  fc.record({
+    do: fc.constant('reassert' as const),
+    worker: fc.constantFrom(...WORKERS),
+    key,
+    late,
+    state: fc.constantFrom('running' as const, 'assigned' as const, 'pending' as const),
+  }),
+  fc.record({ do: fc.constant('resettle' as const), key, late }),
+);
+
+/** An older copy of a shard, and what the model was then. */
+interface Copy {
+  model: Model;
+  keys: [name: Buffer, dump: Buffer, ttlMs: number][];
+}
+const copies = new WeakMap<Model, Copy>();
+
+export const lossCommands: fc.Arbitrary<Command> = step.map(each => ({
+  step: each,
+  take: (model, real) => take(each, model, real),
+}));
+
+async function take(each: Step, model: Model, real: Real): Promise<void> {
+  switch (each.do) {
+    case 'remember':
+      copies.set(model, { model: structuredClone(model), keys: await dump(real) });
+      return;
+    case 'lose':
+      return lose(model, real);
+    case 'reassert':
+      return reassert(each, model, real);
+    case 'resettle': {
+      const { token, dispatch } = heldOf(real, each.key, each.late);
+      const reply = await real.shard.resettle([each.key, dispatch, token, 'completed', '']);
+      const job = model.jobs.get(each.key);
+      const ends = job?.dispatch === dispatch && job.token <= token;
+      expect(reply).toEqual({ status: 'OK', count: ends ? 1 : 0 });
+      if (ends) model.jobs.delete(each.key);
+      if (ends || (!job && quarantined(model))) model.outcomes.add(dispatch);
+    }
+  }
+}
+
+/** A failover to a copy that missed something, or a restart. */
+async function lose(model: Model, real: Real): Promise<void> {
+  const { link, shard, memory } = real;
+  memory.highestEpoch = Math.max(memory.highestEpoch, model.epoch);
+  const copy = copies.get(model);
+  if (copy) {
+    await restore(real, copy);
+    Object.assign(model, structuredClone(copy.model));
+  }
+  // The epoch goes on from the time in ms: here more changes and losses come in one than anywhere else.
+  await until(() => Date.now() > memory.highestEpoch, 'the time to be later', { everyMs: 1 });
+  await link.commands.call('DEBUG', 'CHANGE-REPL-ID');
+  const reply = await shard.members('', 'default', 0);
+  expect(reply.quarantine_ms).toBeGreaterThan(0);
+  lost(model, memory, reply.epoch);
+}
+
+async function reassert(each: Step & { do: 'reassert' }, model: Model, real: Real): Promise<void> {
+  const { worker, key: name, state } = each;
+  const { token, dispatch, attempt, group } = heldOf(real, name, each.late);
+  const terms = formatTerms({ ...TERMS, payloadBytes: 1, keepMs: undefined, replyTo: '', digest: '' });
+  const incarnation = model.workers.get(worker)?.incarnation ?? 1;
+  const items = [name, token, state, attempt, '', group, dispatch, terms, 'p'];
+  const reply = await real.shard.reassert(worker, incarnation, items);
+  if (!alive(model, worker) && state !== 'pending') return expect(reply.status).toBe('EXPIRED');
+  if (reply.status !== 'ASSERTED') throw new Error(reply.status);
+  const job = model.jobs.get(name);
+  const said = expect(String(reply.states[0]));
+  const theirs = job?.token ?? 0;
+  if (job && theirs === token && job.worker === worker) {
+    if (job.state === 'assigned' && state === 'running') job.state = 'running';
+    return said.toBe('kept');
+  }
+  if (theirs > token || !quarantined(model)) return said.toBe('stale');
+  if (model.outcomes.has(dispatch)) return said.toBe(state === 'pending' ? 'kept' : 'stale');
+  if (state === 'pending' && job) return said.toBe('kept');
+  said.toBe('restored');
+  const notes = job?.notes ?? [];
+  const restored = admit(model, name, dispatch, group, state === 'pending' ? '' : worker);
+  Object.assign(restored, { state, attempt, notes, token: state === 'pending' ? 0 : token });
+}
+
+async function dump({ link, pool }: Real): Promise<Copy['keys']> {
+  const { base } = link.keys.pool(pool);
+  const found: Copy['keys'] = [];
+  for await (const names of link.commands.scanKeys(`${base}*`)) {
+    for (const name of names) {
+      const [bytes, ttlMs] = await Promise.all([link.commands.call('DUMP', name), link.commands.call('PTTL', name)]);
+      if (bytes !== null) found.push([name, bytes as Buffer, Math.max(0, Number(ttlMs))]);
+    }
+  }
+  return found;
+}
+
+async function restore({ link, pool }: Real, { keys }: Copy): Promise<void> {
+  const { base } = link.keys.pool(pool);
+  for await (const names of link.commands.scanKeys(`${base}*`)) {
+    await Promise.all(names.map(name => link.commands.call('DEL', name)));
+  }
+  await Promise.all(keys.map(([name, bytes, ttlMs]) => link.commands.call('RESTORE', name, ttlMs, bytes)));
+}
