@@ -58,7 +58,7 @@ async function readSnapshotOf(link: RedisLink, name: string): Promise<MapSnapsho
   const keys = link.keys.map(checkName('map', name));
   const [status, listeners] = await Promise.all([
     readStatus(link, keys),
-    link.commands.call('PUBSUB', 'SHARDNUMSUB', keys.changes),
+    link.callNear(keys.changes, 'PUBSUB', 'SHARDNUMSUB', keys.changes),
   ]);
   return exists(status) ? toSnapshot(name, status, Number((listeners as unknown[])[1] ?? 0)) : undefined;
 }

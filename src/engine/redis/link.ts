@@ -11,6 +11,7 @@ import { Connection } from './connection.ts';
 import { DurableWriter } from './durable.ts';
 import { KeySpace } from './keys.ts';
 import { Registry } from './registry.ts';
+import type { Argument } from './script.ts';
 import { nodeName, SlotMap, slotOf } from './slot-map.ts';
 import { ServerSubscriptions, type Subscriptions } from './subscriptions.ts';
 import { DEFAULT_REDIS_URL, parseRedisUrl, type RedisNode, redactUrl } from './url.ts';
@@ -157,6 +158,11 @@ export class RedisLink {
   /** Which keys one command may name together: those with the same number. */
   slotOf(key: string): number {
     return this.#slots ? slotOf(key) : 0;
+  }
+
+  /** Asks the node that has the slot of `key` what only that node knows, with a command that names no key. */
+  callNear(key: string, command: string, ...args: Argument[]): Promise<unknown> {
+    return this.commands.callAt(this.#slots?.ownerOf(key), command, ...args);
   }
 
   /** Ends every connection. Legal more than once. */

@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/engine/core/ids.ts';
+import { listMaps } from '../../../src/engine/inspect/maps.ts';
+import { ReplicatedMap } from '../../../src/engine/maps/replicated-map.ts';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
 import { Reader } from '../../../src/engine/streams/reader.ts';
 import { Sink } from '../../../src/engine/streams/sink.ts';
@@ -120,6 +122,19 @@ describe('maps and streams on a cluster', () => {
     const endMs = performance.now();
     await sink.close();
     expect(performance.now() - endMs).toBeLessThan(2000);
+  });
+
+  it('counts the replicas of a map at whichever node has it', async () => {
+    const [link, other] = [await connect(), await connect()];
+    const maps = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (const name of maps) {
+      for (const each of [link, other]) {
+        const map = await ReplicatedMap.join(each, name);
+        ends.push(() => map.close());
+        await map.set('key', 'value');
+      }
+    }
+    expect((await listMaps(link)).map(({ replicaCount }) => replicaCount)).toEqual(maps.map(() => 2));
   });
 
   it('loses and doubles nothing while the slots of a map and a stream move, and waits at most for the keys', async () => {
