@@ -72,16 +72,21 @@ export async function readSnapshot(
   const before = decodeRecord(first);
   let after = decodeRecord(last);
   let cursor = decodeChunk(chunk, entries);
+  let isWhole = true;
   if (cursor !== '0') {
     const chunkCount = chunkCountFor(before.bytes, count as number);
     while (cursor !== '0') {
       const [more] = await callTogether(link, keys, [['HSCAN', keys.data, cursor, 'COUNT', chunkCount]]);
       cursor = decodeChunk(more, entries);
     }
-    after = decodeRecord((await callTogether(link, keys, [readRecord(keys)]))[0]);
+    const [end, endCount] = await callTogether(link, keys, [readRecord(keys), ['HLEN', keys.data]]);
+    after = decodeRecord(end);
+    // The cursor of one server leads another, that the map went to meanwhile, past some of its entries.
+    isWhole = before.revision !== after.revision || entries.size === endCount;
   }
-  // Another generation while reading: between no two revisions of one map.
-  const start = before.generation === after.generation ? before.revision : Number.POSITIVE_INFINITY;
+  // Another generation while reading, or a part only: between no two revisions of one map.
+  const isBetween = isWhole && before.generation === after.generation;
+  const start = isBetween ? before.revision : Number.POSITIVE_INFINITY;
   const redisMs = decodeTime(time);
   const expired = after.expiresAtMs > 0 && after.expiresAtMs <= redisMs;
   return { snapshot: { ...after, before: start, after: after.revision, expired, entries }, redisMs };

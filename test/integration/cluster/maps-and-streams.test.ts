@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../../src/engine/core/ids.ts';
 import { listMaps } from '../../../src/engine/inspect/maps.ts';
+import { MapClient } from '../../../src/engine/maps/map-client.ts';
+import { readWhole } from '../../../src/engine/maps/reading.ts';
 import { ReplicatedMap } from '../../../src/engine/maps/replicated-map.ts';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
 import { Reader } from '../../../src/engine/streams/reader.ts';
@@ -135,6 +137,26 @@ describe('maps and streams on a cluster', () => {
       }
     }
     expect((await listMaps(link)).map(({ replicaCount }) => replicaCount)).toEqual(maps.map(() => 2));
+  });
+
+  it('never takes a part of a map for the whole when its slot moves while it is read', async () => {
+    const link = await connect();
+    const client = await MapClient.open(link, 'large');
+    const keys = Array.from({ length: 3000 }, (_, n) => `key ${n}`);
+    for (let at = 0; at < keys.length; at += 1000) {
+      await client.setMany(keys.slice(at, at + 1000).map(key => [key, 'value']));
+    }
+    const redisKeys = link.keys.map('large');
+    const slot = await cluster.slotOf(redisKeys.data);
+    let moving = true;
+    const moves = (async () => {
+      for (let move = 0; move < 10; move++) await cluster.moveSlot(slot);
+      moving = false;
+    })();
+    const sizes = new Set<number>();
+    while (moving) sizes.add((await readWhole(link, redisKeys)).entries.size);
+    await moves;
+    expect([...sizes]).toEqual([keys.length]);
   });
 
   it('loses and doubles nothing while the slots of a map and a stream move, and waits at most for the keys', async () => {
