@@ -89,6 +89,22 @@ export class PartitionedStream {
   }
 
   /**
+   * Adds an event to the partition of `key`, once under `id`, which counts within that partition.
+   * @throws as `EventStream.publishOnce`; ArgumentError, TooLargeError when the key is no text or too long.
+   */
+  async publishOnce(
+    key: string,
+    id: string,
+    name: string,
+    payload: Bytes,
+    options: PublishOptions = {},
+  ): Promise<PublishedEvent> {
+    const partition = this.#at(key);
+    const headers = withKey(options.headers, key);
+    return { stream: partition.name, id: await partition.publishOnce(id, name, payload, { ...options, headers }) };
+  }
+
+  /**
    * Adds events, those of one key in their order, many in flight.
    * @returns where they are, in the order given.
    * @throws the first error, when any failed; the hint of one that is uncertain speaks of its partition.

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ConflictError } from '../../../src/engine/core/errors.ts';
 import { partitionName, partitionPool } from '../../../src/engine/partitions/names.ts';
 import { PartitionedStream } from '../../../src/engine/partitions/partitioned-stream.ts';
 import { compareEntryIds } from '../../../src/engine/streams/entry-id.ts';
@@ -39,6 +40,16 @@ describe('a partitioned stream', () => {
     ]);
     await expect(orders.publish('k'.repeat(1025), 'n', 'p')).rejects.toMatchObject({ code: 'KEY_TOO_LARGE' });
     await expect(orders.publish(7 as never, 'n', 'p')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
+  it('takes an event once under an id', async () => {
+    const link = await redis.connect();
+    const orders = await PartitionedStream.open(link, 'orders', { partitions: 4 });
+    const first = await orders.publishOnce('ann', 'order-1', 'placed', '7');
+    expect(first.stream).toBe(`orders.${orders.partitionOf('ann')}`);
+    expect(await orders.publishOnce('ann', 'order-1', 'placed', '7')).toEqual(first);
+    await expect(orders.publishOnce('ann', 'order-1', 'placed', '8')).rejects.toBeInstanceOf(ConflictError);
+    expect(await link.commands.call('XLEN', link.keys.stream(first.stream).events)).toBe(1);
   });
 
   it('has the number of partitions it was made with, for everybody', async () => {
