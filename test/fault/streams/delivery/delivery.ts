@@ -1,6 +1,6 @@
 /** Many events, a few consumer processes, one of them killed again and again and replaced; then what they wrote is judged. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newId } from '../../../../src/engine/core/ids.ts';
@@ -48,6 +48,8 @@ class ConsumerProcess {
   constructor(name: string, folder: string, options: Omit<ConsumerOptions, 'journal'>) {
     this.name = name;
     this.#journal = join(folder, name);
+    // It may end before it has written anything.
+    writeFileSync(this.#journal, '');
     const args = [PROGRAM, JSON.stringify({ ...options, journal: this.#journal })];
     this.#child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child.stdout?.once('data', () => {
