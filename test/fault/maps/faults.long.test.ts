@@ -80,8 +80,10 @@ describe('replicas of a map in processes of their own, again and again', () => {
   });
 
   it('a copy that was too slow, and cut off by Redis, catches up', async () => {
-    const all = await repeat(5, '64 MB of changes past an event loop that stands still, 8 MB kept by Redis', seed =>
-      blocked(redis, { megabytes: 64, limitMegabytes: 8, seed }),
+    const all = await repeat(
+      5,
+      'changes past a process that stands still, until the 8 MB that Redis keeps are full',
+      seed => blocked(redis, { megabytes: 64, limitMegabytes: 8, seed }),
     );
     for (const { cut } of all) expect(cut).toBe(1);
   });

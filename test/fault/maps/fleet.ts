@@ -66,8 +66,8 @@ export class MapProcess {
     await ended;
   }
 
-  report(): Promise<ReplicaReport[]> {
-    return this.#ask({ ask: 'report' }) as Promise<ReplicaReport[]>;
+  report(digests: boolean): Promise<ReplicaReport[]> {
+    return this.#ask({ ask: 'report', digests }) as Promise<ReplicaReport[]>;
   }
 
   /** Ends its writes, and waits for those under way. */
@@ -77,11 +77,6 @@ export class MapProcess {
 
   count(count: number): Promise<CountSum> {
     return this.#ask({ ask: 'count', count }) as Promise<CountSum>;
-  }
-
-  /** Holds its event loop up. */
-  block(ms: number): Promise<unknown> {
-    return this.#ask({ ask: 'block', ms });
   }
 
   #ask(question: Question): Promise<unknown> {
@@ -154,8 +149,8 @@ export class MapFleet {
     writeFileSync(join(this.#folder, 'faults.jsonl'), this.#faults.map(line => `${JSON.stringify(line)}\n`).join(''));
   }
 
-  async reports(): Promise<ReplicaReport[]> {
-    return (await Promise.all(this.processes.map(process => process.report()))).flat();
+  async reports({ digests = false } = {}): Promise<ReplicaReport[]> {
+    return (await Promise.all(this.processes.map(process => process.report(digests)))).flat();
   }
 
   /** Ends all writes; of how many the outcome is known, those of killed processes too. */
@@ -184,7 +179,7 @@ export class MapFleet {
     await until(
       async () => {
         const { digest } = await this.truth();
-        const reports = await this.reports();
+        const reports = await this.reports({ digests: true });
         divergent = reports
           .filter(report => report.digest !== digest || report.watchedDigest !== digest || !report.connected)
           .map(report => JSON.stringify(report));

@@ -83,7 +83,7 @@ export async function flushed(
   return { reports, generations, toldMs, doneCount, convergedMs, missingCount };
 }
 
-/** A replica whose event loop stands still while others write more than Redis keeps for it. */
+/** A replica that stands still while others write more than Redis keeps for it. */
 export async function blocked(redis: RedisFixture, plan: { megabytes: number; limitMegabytes: number; seed: number }) {
   const limit = `pubsub ${plan.limitMegabytes}mb ${plan.limitMegabytes}mb 1`;
   const fleet = await MapFleet.start(redis, 'blocked', 2, {
@@ -99,15 +99,16 @@ export async function blocked(redis: RedisFixture, plan: { megabytes: number; li
   const before = await subscribers();
   const writer = await MapClient.open(await redis.connect(), 'm');
   const [victim] = fleet.processes as [(typeof fleet.processes)[0]];
-  const over = victim.block(4000);
+  victim.signal('SIGSTOP');
   let writtenBytes = 0;
-  for (let i = 0; writtenBytes < plan.megabytes * 1024 ** 2; i++) {
+  let after = before;
+  for (let i = 0; after === before && writtenBytes < plan.megabytes * 1024 ** 2; i++) {
     const value = `${i}`.padEnd(60_000, '.');
     await writer.set(`k${i % 50}`, value);
     writtenBytes += value.length;
+    if (i % 20 === 0) after = await subscribers();
   }
-  const after = await subscribers();
-  await over;
+  victim.signal('SIGCONT');
   const convergedMs = await fleet.converge(CONVERGE_MS);
   fleet.forget();
   return { cut: (before ?? 0) - (after ?? 0), convergedMs, writtenBytes };
@@ -117,7 +118,7 @@ export async function blocked(redis: RedisFixture, plan: { megabytes: number; li
 export async function counted(redis: RedisFixture, plan: { processCount: number; each: number; seed: number }) {
   const fleet = await MapFleet.start(redis, 'counted', plan.processCount, {
     seed: plan.seed,
-    commandTimeoutMs: 500,
+    commandTimeoutMs: 5000,
     options: { retryMs: 60_000, maxEntries: 100 },
   });
   let running = true;
