@@ -132,7 +132,7 @@ export async function runConvergence(redis: RedisFixture, plan: Convergence): Pr
   fleet.note('quiet');
   const convergedMs = await fleet.converge(plan.limitMs);
   const [{ entries }, reports] = [await fleet.truth(), await fleet.reports()];
-  fleet.forget();
+  await fleet.end();
   return {
     convergedMs,
     doneCount,

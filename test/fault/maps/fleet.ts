@@ -193,8 +193,10 @@ export class MapFleet {
     return Math.round(performance.now() - startMs);
   }
 
-  /** All went well: nobody needs the history. */
-  forget(): void {
+  /** All went well: the processes end and leave an empty map to the next fleet; nobody needs the history. */
+  async end(): Promise<void> {
+    await Promise.all(this.processes.map(process => process.kill()));
+    await this.control.commands.call('FLUSHDB');
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -24,7 +24,7 @@ export async function subscribersKilled(redis: RedisFixture, plan: { resets: num
   const { doneCount } = await fleet.quiet();
   const convergedMs = await fleet.converge(CONVERGE_MS);
   const staleCount = (await fleet.reports()).reduce((sum, report) => sum + report.staleCount, 0);
-  fleet.forget();
+  await fleet.end();
   return { convergedMs, doneCount, staleCount };
 }
 
@@ -48,7 +48,7 @@ export async function lastMessageLost(redis: RedisFixture, plan: { pollIntervalM
   await writer.set('a', '2');
   await until(() => eaten.size === fleet.processes.length, 'every message to be eaten');
   const convergedMs = await fleet.converge(CONVERGE_MS);
-  fleet.forget();
+  await fleet.end();
   return { convergedMs };
 }
 
@@ -78,7 +78,7 @@ export async function flushed(
   const { doneCount } = await fleet.quiet();
   const convergedMs = await fleet.converge(CONVERGE_MS);
   const [{ entries }, reports] = [await fleet.truth(), await fleet.reports()];
-  fleet.forget();
+  await fleet.end();
   const missingCount = kept.filter(([key, value]) => entries.get(key) !== value).length;
   return { reports, generations, toldMs, doneCount, convergedMs, missingCount };
 }
@@ -110,7 +110,7 @@ export async function blocked(redis: RedisFixture, plan: { megabytes: number; li
   }
   victim.signal('SIGCONT');
   const convergedMs = await fleet.converge(CONVERGE_MS);
-  fleet.forget();
+  await fleet.end();
   return { cut: (before ?? 0) - (after ?? 0), convergedMs, writtenBytes };
 }
 
@@ -138,7 +138,7 @@ export async function counted(redis: RedisFixture, plan: { processCount: number;
   await trouble;
   const convergedMs = await fleet.converge(CONVERGE_MS);
   const { entries } = await fleet.truth();
-  fleet.forget();
+  await fleet.end();
   const total = (kind: keyof CountSum) => sums.reduce((sum, each) => sum + each[kind], 0);
   const items = JSON.parse(entries.get('list') ?? '[]') as string[];
   return {
