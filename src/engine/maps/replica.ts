@@ -125,6 +125,15 @@ export class Replica {
     return this.#phase === 'live';
   }
 
+  /** What is shown was whole at its revision, and every message since is applied or waits in its turn. */
+  get following(): boolean {
+    return this.#phase !== 'scanning' && this.#base === undefined;
+  }
+
+  get fetching(): boolean {
+    return this.#phase === 'fetching';
+  }
+
   message(message: MapMessage): ReplicaOutcome {
     if (this.#phase === 'live') return this.#messageLive(message);
     const tail = this.#open ?? this.#closed;

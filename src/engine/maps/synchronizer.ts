@@ -38,7 +38,7 @@ export interface SyncListener {
 const RESYNC = { baseMs: 20, maxMs: 2000 };
 /** Failed snapshots in a row after which the copy counts as stale. */
 const STALE_ATTEMPTS = 3;
-/** How long a run may wait for messages or values. */
+/** How long a run may wait for messages. */
 const SETTLE_LIMIT_MS = 1000;
 const POLL_LIMIT_MS = 5000;
 /** Past the deadline by a little, so that Redis's clock is past it too. */
@@ -178,12 +178,15 @@ export class Synchronizer {
     this.#listener.stale(cause);
   }
 
-  /** Nothing may wait for ever for a message that was lost. */
+  /** Nothing may wait for ever for a message that was lost. A fetch ends by itself, and the next may follow at once. */
   #watch(): void {
     if (this.#resyncing || this.#watchdog) return;
+    const { revision } = this.replica;
     this.#watchdog = this.#link.clock.after(SETTLE_LIMIT_MS, () => {
       this.#watchdog = undefined;
-      if (!this.replica.live) this.#resync('settle');
+      if (this.replica.live) return;
+      if (this.replica.fetching || this.replica.revision !== revision) this.#watch();
+      else this.#resync('settle');
     });
   }
 
@@ -235,7 +238,10 @@ export class Synchronizer {
   async #fetch(ticket: number, names: readonly string[]): Promise<void> {
     try {
       const fetched = await readValues(this.#link, this.#keys, names);
-      if (this.#subscribed) this.#absorb(this.replica.fetched(ticket, fetched));
+      if (!this.#subscribed) return;
+      this.#absorb(this.replica.fetched(ticket, fetched));
+      // Where big values are written all the time, one fetch follows the other and it is never live.
+      if (this.replica.following) this.#confirm();
     } catch {
       // The snapshot that follows says what is wrong.
       this.#resync('error');
