@@ -131,6 +131,8 @@ export class Socket {
   send(command: Command): void {
     const { network, process } = this.client;
     const { random, faults } = network;
+    // What a process would still have done in the moment of its end.
+    if (!process.alive) return;
     let crashes = false;
     if (process.mortal && command.name === 'evalsha' && random.chance(faults.crash)) {
       if (random.chance(0.5)) {

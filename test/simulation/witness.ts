@@ -165,6 +165,7 @@ export class Witness {
   }
 
   #begin(life: Life): void {
+    if (!life.process.alive) return;
     const { key, token } = life.job;
     this.startCount++;
     this.#note(`${life.process.name} starts ${key} (${life.id}) under ${token}, attempt ${life.job.attempt}`);
