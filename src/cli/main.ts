@@ -26,8 +26,11 @@ const VERSION_FLAGS = ['--version', '-V'];
 export async function run(argv: string[], options: RunOptions): Promise<number> {
   const { stdout, stderr } = standardStreams();
   rememberEnvironment(options.changedEnvironment ?? {});
+  let broken: { error: unknown } | undefined;
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
+      if (broken) return;
+      broken = { error };
       void stderr
         .write(describe(error, argv))
         .catch(() => undefined)
@@ -38,9 +41,11 @@ export async function run(argv: string[], options: RunOptions): Promise<number> 
   try {
     code = await dispatch(exactArguments(argv), options.root);
   } catch (error) {
-    if (!(error instanceof OutputClosedError)) await stderr.write(describe(error, argv)).catch(() => undefined);
+    const isTold = broken !== undefined || error instanceof OutputClosedError;
+    if (!isTold) await stderr.write(describe(error, argv)).catch(() => undefined);
     code = exitCodeOf(error);
   }
+  if (broken) code = exitCodeOf(broken.error);
   await stdout.flush();
   await stderr.flush();
   return code;

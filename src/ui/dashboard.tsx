@@ -58,12 +58,18 @@ export async function runDashboard({ source, actions, options, stdout, stdin }: 
     instance.unmount();
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, onSignal);
+  // Before the process says what broke it: on this screen nobody would see it.
+  const onBroken = () => instance.unmount();
+  process.prependListener('uncaughtException', onBroken);
+  process.prependListener('unhandledRejection', onBroken);
   try {
     await instance.waitUntilExit();
   } catch (error) {
     end.error = error;
   } finally {
     for (const signal of ENDING_SIGNALS) process.off(signal, onSignal);
+    process.off('uncaughtException', onBroken);
+    process.off('unhandledRejection', onBroken);
     stdout.off('resize', onResize);
     store.stop();
     // After a hang-up even the caller's last words go nowhere.
