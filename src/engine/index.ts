@@ -151,7 +151,7 @@ export {
 } from './maps/typed-map.ts';
 export type { WatchFilter } from './maps/watcher.ts';
 export { partitionOptions, removePartitionedStream } from './partitions/description.ts';
-export { KEY_HEADER, partitionName } from './partitions/names.ts';
+export { KEY_HEADER, partitionNames } from './partitions/names.ts';
 export type { PartitionContext, PartitionHandler } from './partitions/owned-partition.ts';
 export {
   PartitionedSink,
@@ -166,6 +166,7 @@ export {
   type PartitionedStreamOptions,
   type PublishedEvent,
 } from './partitions/partitioned-stream.ts';
+export { createPartitionedStream, setPartitionedRetention, trimPartitionedStream } from './partitions/whole.ts';
 export {
   type DispatchOptions,
   type DispatchResult,
@@ -221,6 +222,7 @@ export type { SinkEvent } from './streams/delivery.ts';
 export { compareEntryIds, entryTimeMs, FIRST_ID, parseEntryId } from './streams/entry-id.ts';
 export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
+export { partitionCount, partitionName } from './streams/partitioned.ts';
 export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';
 export { Reader, type ReaderOptions, readerOptions } from './streams/reader.ts';
 export type { ReaderEvents } from './streams/reader-events.ts';

@@ -1,8 +1,9 @@
 /**
  * Publishes events as they are read, many in flight, and says what became of each: ids on stdout in the order of the
- * input, failures on stderr. Events that are in the stream stay there whoever stops reading the ids.
+ * input, each behind its partition if there are any, failures on stderr. Events that are in the stream stay there whoever
+ * stops reading the ids.
  */
-import { type EventStream, PonosError } from '../../engine/index.ts';
+import { PonosError, type PublishedEvent } from '../../engine/index.ts';
 import { type PublishOutcome, publishOutcomeNoun } from '../../present/nouns/events.ts';
 import { type BulkSum, type Outcome, runBulk } from '../bulk.ts';
 import { OutputClosedError } from '../errors.ts';
@@ -10,6 +11,7 @@ import type { Output, RecordStream } from '../output.ts';
 import { ByteCredits } from './byte-credits.ts';
 import type { EventInput } from './event-input.ts';
 import { LineBatch } from './line-batch.ts';
+import type { PublishTarget } from './publish-target.ts';
 
 export interface BulkPublishOptions {
   perSecond: number | undefined;
@@ -24,20 +26,21 @@ const IN_FLIGHT_BYTES = 16 * 1024 * 1024;
 const TOLD_FAILURES = 10;
 
 export async function publishAll(
-  stream: EventStream,
+  target: PublishTarget,
+  stream: string,
   inputs: AsyncIterable<EventInput>,
   output: Output,
   options: BulkPublishOptions,
 ): Promise<BulkSum> {
   const credits = new ByteCredits(IN_FLIGHT_BYTES);
-  const report = new PublishReport(stream.name, output);
+  const report = new PublishReport(stream, target.partitioned, output);
   const sum = await runBulk(credits.admit(inputs), {
     ...options,
     inFlight: IN_FLIGHT,
-    act: async ({ event, payload, topic, headers, error, sizeBytes }) => {
+    act: async ({ event, payload, topic, headers, key, error, sizeBytes }) => {
       try {
         if (error) throw error;
-        return await stream.publish(event, payload, { topic, headers });
+        return await target.publish({ event, topic, headers, key }, payload);
       } finally {
         credits.give(sizeBytes);
       }
@@ -50,13 +53,15 @@ export async function publishAll(
 
 class PublishReport {
   readonly #stream: string;
+  readonly #partitioned: boolean;
   readonly #output: Output;
   readonly #lines: LineBatch;
   readonly #records: RecordStream<PublishOutcome> | undefined;
   #failedCount = 0;
 
-  constructor(stream: string, output: Output) {
+  constructor(stream: string, partitioned: boolean, output: Output) {
     this.#stream = stream;
+    this.#partitioned = partitioned;
     this.#output = output;
     this.#lines = new LineBatch(output.stdout);
     const { format } = output.looks;
@@ -64,16 +69,16 @@ class PublishReport {
     this.#records = plain ? undefined : output.stream(publishOutcomeNoun);
   }
 
-  async tell(outcome: Outcome<EventInput, string>): Promise<void> {
+  async tell(outcome: Outcome<EventInput, PublishedEvent>): Promise<void> {
     const { line, event } = outcome.input;
-    const id = outcome.done ? outcome.result : null;
+    const { stream, id } = outcome.done ? outcome.result : { stream: this.#stream, id: null };
     const error = outcome.done ? null : failureOf(outcome.error);
     if (error && this.#failedCount++ < TOLD_FAILURES) await this.#output.warn(`line ${line}: ${error.message}`);
     if (this.#output.looks.quiet) return;
     if (this.#records) {
-      const row = { line, stream: this.#stream, event, id, error };
+      const row = { line, stream, event, id, error };
       await untilClosed(this.#records.write(error ? 'failed' : 'published', row));
-    } else if (id !== null) await untilClosed(this.#lines.add(id));
+    } else if (id !== null) await untilClosed(this.#lines.add(this.#partitioned ? `${stream} ${id}` : id));
   }
 
   async end(): Promise<void> {

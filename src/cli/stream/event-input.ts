@@ -17,6 +17,8 @@ export interface EventInput extends EventDefaults {
   /** Of the input, counted from 1. */
   line: number;
   payload: Bytes;
+  /** By which a partitioned stream chooses the partition. */
+  key?: string | undefined;
   /** Size of the line. */
   sizeBytes: number;
   /** Why there is nothing to publish. */
@@ -25,7 +27,7 @@ export interface EventInput extends EventDefaults {
 
 /** What `stream tail -o ndjson` writes beside the fields of an event; read back, it means nothing. */
 const PASSED_OVER = ['type', 'stream', 'id', 'time'];
-const FIELDS = ['event', 'topic', 'payload', 'payloadEncoding', 'headers'];
+const FIELDS = ['event', 'topic', 'payload', 'payloadEncoding', 'headers', 'key'];
 const HINT = 'Give one object a line: {"event": "deployed", "topic": "eu.web", "payload": {"version": 7}}.';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
@@ -69,7 +71,7 @@ export async function* readJsonEvents(
  * undefined for a blank line, and for a record of `stream tail` that is no event.
  * @throws UsageError that never quotes the line.
  */
-export function parseEventLine(bytes: Buffer): (Partial<EventDefaults> & { payload: Bytes }) | undefined {
+export function parseEventLine(bytes: Buffer): Partial<EventInput> | undefined {
   if (!isUtf8(bytes))
     throw new UsageError('no UTF-8', { hint: 'Give bytes as {"payload": "...", "payloadEncoding": "base64"}.' });
   const text = bytes.toString('utf8');
@@ -81,11 +83,12 @@ export function parseEventLine(bytes: Buffer): (Partial<EventDefaults> & { paylo
     throw new UsageError(`unknown field ${JSON.stringify(unknown)}`, { hint: `Fields: ${FIELDS.join(', ')}.` });
   }
   if (!('payload' in record)) throw new UsageError('"payload" is missing');
-  const { event, topic, headers } = record;
+  const { event, topic, headers, key } = record;
   return {
     ...(event === undefined || event === null ? {} : { event: textField('event', event) }),
     ...(topic === undefined || topic === null ? {} : { topic: textField('topic', topic) }),
     ...(headers === undefined || headers === null ? {} : { headers: headerField(headers) }),
+    ...(key === undefined || key === null ? {} : { key: textField('key', key) }),
     payload: payloadField(record.payload, record.payloadEncoding),
   };
 }

@@ -3,6 +3,8 @@ import {
   compareEntryIds,
   type Gap,
   NotFoundError,
+  partitionCount,
+  partitionNames,
   Reader,
   type RedisLink,
   type Start,
@@ -26,11 +28,25 @@ export interface TailOptions {
   count: number | undefined;
 }
 
+/** More streams are counted instead. */
+const MOST_NAMED = 8;
+
 /** What is said of events, and of what else happens while they are read. */
 export interface TailPrinter {
   event(event: StreamEvent): Promise<void>;
   note(sentence: string): Promise<void>;
   notice(type: string, fields: object, sentence: string, tone: 'good' | 'bad'): Promise<void>;
+}
+
+/** For the name of a partitioned stream those of its partitions; each name once. */
+export async function withPartitions(link: RedisLink, streams: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(
+    streams.map(async stream => {
+      const count = await partitionCount(link, stream);
+      return count === undefined ? [stream] : partitionNames(stream, count);
+    }),
+  );
+  return [...new Set(found.flat())];
 }
 
 /**
@@ -52,7 +68,7 @@ export async function tail(
         await printer.note(`stream "${stream}" does not exist yet; waiting for it`);
     }
     const events = await openEvents(readers, options);
-    if (follow) await printer.note(`following stream "${streams.join('", "')}"; Ctrl-C ends it`);
+    if (follow) await printer.note(`following ${sayStreams(streams)}; Ctrl-C ends it`);
     let shown = 0;
     for await (const event of events) {
       if (lastId !== undefined && compareEntryIds(event.id, lastId) > 0) break;
@@ -178,6 +194,11 @@ async function exists(link: RedisLink, stream: string, mayBeMissing: boolean): P
     if (mayBeMissing && error instanceof NotFoundError) return false;
     throw error;
   }
+}
+
+/** By name, as long as that can be read. */
+function sayStreams(streams: readonly string[]): string {
+  return streams.length > MOST_NAMED ? `${streams.length} streams` : `stream "${streams.join('", "')}"`;
 }
 
 function gapSentence({ stream, afterId, lostCount, reason }: Gap): string {

@@ -18,10 +18,12 @@ export function cutFrom(flags: { maxLength: number | undefined; before: string |
   throw new OptionError('nothing says what to remove', { hint: 'Add --max-length 10000 or --before 7d.' });
 }
 
-/** `length` is that of the stream now. */
-export async function planTrim(link: RedisLink, cut: Cut, length: number): Promise<TrimPlan> {
-  if ('maxLength' in cut)
-    return { limit: cut, words: `the oldest ${formatCount(Math.max(0, length - cut.maxLength), 'event')}` };
+/** `lengths` is that of the stream now, or those of its partitions, each of which is trimmed. */
+export async function planTrim(link: RedisLink, cut: Cut, lengths: readonly number[]): Promise<TrimPlan> {
+  if ('maxLength' in cut) {
+    const count = lengths.reduce((sum, length) => sum + Math.max(0, length - cut.maxLength), 0);
+    return { limit: cut, words: `the oldest ${formatCount(count, 'event')}` };
+  }
   const { before } = cut;
   if ('id' in before) return { limit: { beforeId: before.id }, words: `the events before ${before.id}` };
   // Ids carry the time of Redis; this machine may think it is another.

@@ -6,7 +6,7 @@ import { sinkNoun } from '../../present/nouns/sinks.ts';
 export default class SinkList extends BaseCommand<typeof SinkList> {
   static override summary = 'List the sinks of a stream, or of all';
   static override description =
-    'A sink is a named cursor that many processes share (a consumer group). LAG is what it has not been given yet: ? when Redis cannot know it, ~n when it is an estimate. PENDING was given and is not acknowledged.';
+    'A sink is a named cursor that many processes share (a consumer group). LAG is what it has not been given yet: ? when Redis cannot know it, ~n when it is an estimate. PENDING was given and is not acknowledged. Each partition of a partitioned stream has sinks of its own, which the other commands take: orders.3 billing.';
   static override examples = [
     '<%= config.bin %> sink list',
     '<%= config.bin %> sink list orders -o wide',

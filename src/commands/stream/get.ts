@@ -5,7 +5,8 @@ import { eventDetailNoun } from '../../present/nouns/event-details.ts';
 
 export default class StreamGet extends BaseCommand<typeof StreamGet> {
   static override summary = 'Show one event of a stream';
-  static override description = 'With --raw only the payload is written, byte for byte.';
+  static override description =
+    'With --raw only the payload is written, byte for byte. Of a partitioned stream the partition is named: orders.3.';
   static override examples = [
     '<%= config.bin %> stream get orders 1763900000000-0',
     '<%= config.bin %> stream get orders 1763900000000-0 --json',

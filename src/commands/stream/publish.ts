@@ -7,14 +7,15 @@ import { payloadOf } from '../../cli/stdin.ts';
 import { publishAll } from '../../cli/stream/bulk-publish.ts';
 import { type EventDefaults, type EventInput, readJsonEvents, readLineEvents } from '../../cli/stream/event-input.ts';
 import { parseHeaders } from '../../cli/stream/headers.ts';
-import { EventStream } from '../../engine/index.ts';
+import { openTarget, type PublishTarget } from '../../cli/stream/publish-target.ts';
 import { formatBytes, formatCount, formatDuration } from '../../present/human.ts';
 import { publishedNoun } from '../../present/nouns/events.ts';
 
 export default class StreamPublish extends BaseCommand<typeof StreamPublish> {
   static override summary = 'Publish an event, or one for each line of standard input';
   static override description = `Writes the id of each event to stdout; --quiet writes none.
-The payload is a text, or - for standard input: all of it as one payload, with --lines one event a line, bytes as they are, with --ndjson one JSON object a line: {"event", "topic", "headers", "payload"}, where only the payload is needed, a string or any JSON value. What "stream tail -o ndjson" writes can be published again.
+The payload is a text, or - for standard input: all of it as one payload, with --lines one event a line, bytes as they are, with --ndjson one JSON object a line: {"event", "topic", "headers", "key", "payload"}, where only the payload is needed, a string or any JSON value. What "stream tail -o ndjson" writes can be published again.
+A partitioned stream needs a key, which says to which of its partitions the event goes: --key, or with --ndjson that of each line. Then what is written is the partition and the id, as "stream get" takes them. An ordinary stream takes no key.
 With --once-id the event is added once, however often it is sent within ten minutes; another event under the same id is refused with 4.
 Ends with 9 when some events were published and some failed. Whether one without an answer from Redis is in the stream is not known; it is never sent again by itself.`;
   static override examples = [
@@ -22,6 +23,7 @@ Ends with 9 when some events were published and some failed. Whether one without
     '<%= config.bin %> stream publish files uploaded - < picture.png',
     '<%= config.bin %> stream publish packages log - --lines < /var/log/dpkg.log',
     `<%= config.bin %> stream publish orders paid '{"order": 17}' --once-id payment-4711`,
+    `<%= config.bin %> stream publish payments placed '{"order": 17}' --key customer-9`,
     `echo '{"event": "paid", "payload": {"order": 17}}' | <%= config.bin %> stream publish orders created - --ndjson --rate 50/s`,
   ];
   static override impact = 'write' as const;
@@ -31,6 +33,10 @@ Ends with 9 when some events were published and some failed. Whether one without
     payload: text({ description: 'Payload, or - for standard input; default empty' }),
   };
   static override flags = {
+    key: Flags.string({
+      helpValue: 'KEY',
+      description: 'Key of the event: events of one key stay in order. For partitioned streams',
+    }),
     topic: Flags.string({ helpValue: 'TOPIC', description: 'Topic, by which sinks and readers choose' }),
     header: Flags.string({
       multiple: true,
@@ -57,16 +63,13 @@ Ends with 9 when some events were published and some failed. Whether one without
     this.#checkSingle();
     if (await this.planned(`publish "${event}" to stream "${stream}"`)) return;
     const bytes = await payloadOf(payload);
-    const opened = await this.#open();
-    const onceId = this.flags['once-id'];
-    const id = await (onceId === undefined
-      ? opened.publish(event, bytes, defaults)
-      : opened.publishOnce(onceId, event, bytes, defaults));
+    const target = await this.#open();
+    const { stream: into, id } = await target.publish(defaults, bytes, this.flags['once-id']);
     if (this.flags.quiet) return;
-    if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream, event });
-    else await this.output.line(id);
+    if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream: into, event });
+    else await this.output.line(target.partitioned ? `${into} ${id}` : id);
     const size = bytes.length === 0 ? 'an empty payload' : formatBytes(bytes.length);
-    await this.output.note(`published "${event}" with ${size} to stream "${stream}"`);
+    await this.output.note(`published "${event}" with ${size} to stream "${into}"`);
   }
 
   async #publishMany(defaults: EventDefaults): Promise<void> {
@@ -82,7 +85,7 @@ Ends with 9 when some events were published and some failed. Whether one without
       : readJsonEvents(process.stdin, defaults, stop.signal, !continueOnError);
     if (this.flags['dry-run']) return this.#plan(inputs);
     const startMs = performance.now();
-    const sum = await publishAll(await this.#open(), inputs, this.output, {
+    const sum = await publishAll(await this.#open(), stream, inputs, this.output, {
       perSecond: this.flags.rate,
       continueOnError,
       stop,
@@ -115,7 +118,9 @@ Ends with 9 when some events were published and some failed. Whether one without
     }
   }
 
-  async #open(): Promise<EventStream> {
-    return EventStream.open(await this.connect(), this.args.stream, { create: !this.flags['if-exists'] });
+  async #open(): Promise<PublishTarget> {
+    const { key, ndjson } = this.flags;
+    const create = !this.flags['if-exists'];
+    return openTarget(await this.connect(), this.args.stream, { create, key, ownKeys: ndjson });
   }
 }

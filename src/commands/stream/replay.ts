@@ -10,7 +10,7 @@ import { EventStream, ReadOnlyError, Replay, showStream } from '../../engine/ind
 export default class StreamReplay extends BaseCommand<typeof StreamReplay> {
   static override summary = 'Read a part of a stream that is over, all of it or an error, and print or copy it';
   static override description =
-    `The end is fixed when it begins; what is published meanwhile is not part of it. It ends as complete, or behind --count events, and says so on stderr and in the last record of -o ndjson (complete, or incomplete with lastId: --from that goes on). Events of the part that are gone, or were removed meanwhile, are a failure (REPLAY_GAP, exit 4). What is left of a stream of which the oldest events were trimmed is replayed with --from oldest.
+    `The end is fixed when it begins; what is published meanwhile is not part of it. It ends as complete, or behind --count events, and says so on stderr and in the last record of -o ndjson (complete, or incomplete with lastId: --from that goes on). Events of the part that are gone, or were removed meanwhile, are a failure (REPLAY_GAP, exit 4). What is left of a stream of which the oldest events were trimmed is replayed with --from oldest. Of a partitioned stream one partition is replayed: orders.3.
 Prints as "stream tail --no-follow" does. With --into nothing is printed: each event is published in its order to the other stream, with name, payload, topic and headers as they were, and the header ponos-replay-of that holds its id.`;
   static override examples = [
     '<%= config.bin %> stream replay orders',

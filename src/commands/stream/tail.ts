@@ -5,7 +5,7 @@ import { text } from '../../cli/flags.ts';
 import { eventFilter } from '../../cli/stream/event-filter.ts';
 import { EventPrinter } from '../../cli/stream/event-printer.ts';
 import { RateMeter } from '../../cli/stream/rate-meter.ts';
-import { type TailOptions, tail } from '../../cli/stream/tail.ts';
+import { type TailOptions, tail, withPartitions } from '../../cli/stream/tail.ts';
 import { endAt } from '../../cli/stream/tail-end.ts';
 import { startFrom } from '../../cli/stream/tail-start.ts';
 import { type RedisLink, startOfLast } from '../../engine/index.ts';
@@ -15,7 +15,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export default class StreamTail extends BaseCommand<typeof StreamTail> {
   static override summary = 'Follow streams: each event as it comes, until Ctrl-C';
   static override description =
-    `Without --from, --since or --last it starts at the end, with --no-follow at the beginning. A stream that does not exist yet is waited for. Several streams are shown in the order of time as far as their events are there, and then as they come.
+    `Without --from, --since or --last it starts at the end, with --no-follow at the beginning. A stream that does not exist yet is waited for. Several streams are shown in the order of time as far as their events are there, and then as they come. Of a partitioned stream all partitions are shown, as streams: orders.0 and so on.
 With --raw each payload is written byte for byte, and a line feed after it. With -o ndjson each event is a JSON object; a payload that is JSON is nested, one that is no UTF-8 is base64: payloadEncoding says which. Other records say what else happened: gap (events were removed before they were read), disconnected, resync, removed, malformed.
 Reading goes on after a lost connection, without loss or repetition.`;
   static override examples = [
@@ -24,6 +24,7 @@ Reading goes on after a lost connection, without loss or repetition.`;
     '<%= config.bin %> stream tail orders --last 20 --event created --grep order -o ndjson',
     '<%= config.bin %> stream tail packages --from oldest --no-follow --raw',
     '<%= config.bin %> stream tail orders payments --since 2026-11-23T19:00:00Z --until 2026-11-23T19:05:00Z',
+    '<%= config.bin %> stream tail payments --last 5 -o ndjson',
     '<%= config.bin %> stream tail orders --rate --count 10',
   ];
   static override streaming = true;
@@ -44,7 +45,7 @@ Reading goes on after a lost connection, without loss or repetition.`;
     last: Flags.integer({
       min: 1,
       helpValue: 'N',
-      description: 'Start with the last N events of each stream',
+      description: 'Start with the last N events of each stream, or partition',
     }),
     until: Flags.string({
       helpValue: 'TIME|ID|5m',
@@ -72,9 +73,9 @@ Reading goes on after a lost connection, without loss or repetition.`;
       throw new UsageError('--rate counts what comes: it cannot be told not to follow');
     const accepts = eventFilter(this.flags);
     startFrom(this.flags, true);
-    const streams = [...new Set(this.args.streams)];
     const stop = this.untilInterrupted();
     const link = await this.connect();
+    const streams = await withPartitions(link, this.args.streams);
     const end = until === undefined ? undefined : await endAt(link, until);
     const follow = this.flags.follow !== false && (end === undefined || end.leftMs > 0);
     const start = startFrom(this.flags, follow);

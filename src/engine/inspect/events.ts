@@ -6,7 +6,7 @@ import { entryTimeMs, parseEntryId } from '../streams/entry-id.ts';
 import { decodeContents, type RawEntry } from '../streams/event.ts';
 import { toBlob } from './blob.ts';
 import type { DeadSnapshot, EventSnapshot } from './snapshots.ts';
-import { showSink, showStream } from './streams.ts';
+import { showOrdinaryStream, showSink } from './streams.ts';
 
 export interface DeadFilter {
   /** Only those whose reason holds this text. */
@@ -23,14 +23,14 @@ const PAGE = 100;
 
 /**
  * The newest events, oldest of them first; long payloads cut. To have all of them, read the stream.
- * @throws NotFoundError
+ * @throws NotFoundError; ConflictError PARTITIONED.
  */
 export async function listEvents(
   link: RedisLink,
   stream: string,
   options: { count?: number | undefined } = {},
 ): Promise<EventSnapshot[]> {
-  await showStream(link, stream);
+  await showOrdinaryStream(link, stream);
   const { events } = link.keys.stream(stream);
   const entries = await link.commands.call('XREVRANGE', events, '+', '-', 'COUNT', options.count ?? MOST_EVENTS);
   return (entries as RawEntry[]).map(entry => toEvent(stream, entry)).reverse();
@@ -38,11 +38,11 @@ export async function listEvents(
 
 /**
  * One event, with all of its payload.
- * @throws NotFoundError when there is no such stream or event; ArgumentError when `id` is none.
+ * @throws NotFoundError when there is no such stream or event; ConflictError PARTITIONED; ArgumentError when `id` is none.
  */
 export async function showEvent(link: RedisLink, stream: string, id: string): Promise<EventSnapshot> {
   const exact = parseEntryId(id);
-  await showStream(link, stream);
+  await showOrdinaryStream(link, stream);
   const [entry] = (await link.commands.call('XRANGE', link.keys.stream(stream).events, exact, exact)) as RawEntry[];
   if (!entry) {
     throw new NotFoundError(`event of stream "${stream}"`, exact, {

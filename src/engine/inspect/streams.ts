@@ -1,12 +1,12 @@
 /** Streams and their sinks as Redis has them: nothing is joined, nothing is written. */
-import { NotFoundError } from '../core/errors.ts';
+import { NotFoundError, type PonosError } from '../core/errors.ts';
 import { checkName, isName } from '../core/names.ts';
 import { decodeText } from '../core/text.ts';
-import { partitionCount } from '../partitions/description.ts';
 import { partitionNames } from '../partitions/names.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { entryTimeMs, FIRST_ID } from '../streams/entry-id.ts';
 import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
+import { partitionCount, partitionedError } from '../streams/partitioned.ts';
 import { redisTimeMs } from '../streams/position.ts';
 import { decodeRetention, RETENTION_FIELDS, type Retention } from '../streams/retention.ts';
 import { lagOf, maxLag } from './lag.ts';
@@ -55,6 +55,16 @@ export async function showStream(link: RedisLink, name: string): Promise<StreamS
 }
 
 /**
+ * One stream that has events of its own.
+ * @throws ConflictError PARTITIONED; else as `showStream`.
+ */
+export async function showOrdinaryStream(link: RedisLink, name: string): Promise<StreamSnapshot> {
+  const stream = await readStream(link, checkName('stream', name), await redisTimeMs(link.commands));
+  if (!stream) throw await notOrdinary(link, name);
+  return stream;
+}
+
+/**
  * The sinks of one stream, which for a partitioned one are those of its partitions; of those of a list that exist; or of all.
  * @throws NotFoundError when the one stream that is asked for does not exist.
  */
@@ -72,16 +82,18 @@ export async function listSinks(link: RedisLink, stream?: string | readonly stri
   return found.flatMap(sinks => sinks ?? []);
 }
 
-/** @throws NotFoundError when the stream or the sink does not exist. */
+/** @throws NotFoundError when the stream or the sink does not exist; ConflictError PARTITIONED: each partition has its own. */
 export async function showSink(link: RedisLink, stream: string, sink: string): Promise<SinkSnapshot> {
-  const found = (await listSinks(link, stream)).find(({ name }) => name === checkName('sink', sink));
+  const sinks = await readSinks(link, checkName('stream', stream), await redisTimeMs(link.commands));
+  if (!sinks) throw await notOrdinary(link, stream);
+  const found = sinks.find(({ name }) => name === checkName('sink', sink));
   if (!found) throw noSink(stream, sink);
   return found;
 }
 
 /**
  * What is delivered and not settled, oldest first.
- * @throws NotFoundError
+ * @throws as `showSink`
  */
 export async function listPending(
   link: RedisLink,
@@ -275,6 +287,11 @@ async function readConsumers(
 /** The client makes an object of this one reply, and not on a cluster. */
 function parseHash(reply: unknown): Map<string, unknown> {
   return Array.isArray(reply) ? parseInfo(reply) : new Map(Object.entries(reply as Record<string, unknown>));
+}
+
+async function notOrdinary(link: RedisLink, name: string): Promise<PonosError> {
+  const count = await partitionCount(link, name);
+  return count === undefined ? noStream(name) : partitionedError(name, count);
 }
 
 function noStream(name: string): NotFoundError {

@@ -24,34 +24,35 @@ export const partitionOptions = {
 const REMOVED_MARK_S = 86_400;
 
 /**
- * Number of partitions of a stream, which is made partitioned when `count` is given.
+ * Number of partitions of a stream, which is made partitioned when `count` is given: then `created` says whether by this.
  * @throws NotFoundError without `count` when there is none; ConflictError PARTITIONS_MISMATCH when it has another number;
- *   ExistsError when it is an ordinary stream; ArgumentError, WrongTypeError, RedisUnavailableError.
+ *   ExistsError when it is an ordinary stream, without `count` ConflictError NOT_PARTITIONED; ArgumentError, WrongTypeError,
+ *   RedisUnavailableError.
  */
-export async function describePartitions(link: RedisLink, name: string, count?: number): Promise<number> {
+export async function describePartitions(
+  link: RedisLink,
+  name: string,
+  count?: number,
+): Promise<{ count: number; created: boolean }> {
   if (count !== undefined) resolveOptions('PartitionedStream', partitionOptions, { partitions: count });
   const reply = await describe(link, name, count ?? 0, false);
   switch (reply.status) {
     case 'OK':
       await link.registry.add('streams', name);
-      return reply.count;
+      return { count: reply.count, created: reply.created === 1 };
     case 'MISMATCH':
       throw new ConflictError(`stream "${name}" has ${reply.count} partitions, not ${count}`, {
         code: 'PARTITIONS_MISMATCH',
         hint: 'The number is fixed when the stream is made: leave it out, or make another stream.',
       });
     case 'TAKEN':
+      if (count === undefined) throw notPartitioned(name);
       throw new ExistsError('stream', name, { hint: 'It is an ordinary stream, without partitions.' });
     default:
-      throw new NotFoundError('partitioned stream', name);
+      throw new NotFoundError('partitioned stream', name, {
+        hint: 'Only who makes it says how many partitions it has: "ponos stream create NAME --partitions N", or PartitionedStream.open.',
+      });
   }
-}
-
-/** Number of partitions; undefined when the name is of no partitioned stream. A read. */
-export async function partitionCount(link: RedisLink, name: string): Promise<number | undefined> {
-  const found = (await link.commands.call('HMGET', link.keys.stream(name).partitions, 'count', 'state')) as unknown[];
-  const [count, state] = found.map(value => (value === null ? '' : String(value)));
-  return count && state !== 'removed' ? Number(count) : undefined;
 }
 
 /** Puts back what went with the data of Redis. Whether the stream stands: false when it was removed on purpose. */
@@ -68,7 +69,7 @@ export async function restorePartitions(link: RedisLink, name: string, count: nu
  */
 export async function removePartitionedStream(link: RedisLink, name: string): Promise<void> {
   const { partitions } = link.keys.stream(checkPartitionedName(name));
-  const count = await describePartitions(link, name);
+  const { count } = await describePartitions(link, name);
   await Promise.all(
     partitionNames(name, count).map(partition =>
       removeStream(link, partition).catch((error: unknown) => {
@@ -79,6 +80,13 @@ export async function removePartitionedStream(link: RedisLink, name: string): Pr
   // Last, so that what a crash leaves can be removed by another try.
   await link.commands.run(removePartitionsScript, { description: partitions }, { keep_s: REMOVED_MARK_S });
   await link.registry.remove('streams', name);
+}
+
+function notPartitioned(name: string): ConflictError {
+  return new ConflictError(`stream "${name}" has no partitions`, {
+    code: 'NOT_PARTITIONED',
+    hint: 'It is an ordinary stream: events go to it without a key.',
+  });
 }
 
 function describe(link: RedisLink, name: string, count: number, restore: boolean) {

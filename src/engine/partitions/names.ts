@@ -3,6 +3,7 @@ import { ArgumentError } from '../core/errors.ts';
 import { checkName } from '../core/names.ts';
 import { encodeText } from '../core/text.ts';
 import { hash64, shardIndex } from '../pool/hash.ts';
+import { partitionName } from '../streams/partitioned.ts';
 
 export const MAX_PARTITIONS = 256;
 
@@ -19,11 +20,6 @@ const POOL_SEPARATOR = '..';
 export function partitionOf(key: string, count: number): number {
   if (typeof key !== 'string') throw new ArgumentError('the key of an event is a text');
   return shardIndex(hash64(key.isWellFormed() ? key : encodeText(key)), count);
-}
-
-/** Name of the ordinary stream that is partition `index`. */
-export function partitionName(stream: string, index: number): string {
-  return `${stream}.${index}`;
 }
 
 /** Names of all partitions. */

@@ -19,12 +19,13 @@ import type { Job, ServiceHandler, StopReason, WorkerLease } from '../pool/handl
 import { PoolNode } from '../pool/node.ts';
 import type { PoolNodeOptions } from '../pool/options.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { partitionName } from '../streams/partitioned.ts';
 import { startText } from '../streams/sink.ts';
 import type { SinkEvents, SinkStats } from '../streams/sink-events.ts';
 import { type SinkOptions, sinkOptions } from '../streams/sink-options.ts';
 import { TopicFilter } from '../streams/topic.ts';
 import { describePartitions, restorePartitions } from './description.ts';
-import { partitionName, partitionNames, partitionPool } from './names.ts';
+import { partitionNames, partitionPool } from './names.ts';
 import { OwnedPartition, type PartitionHandler } from './owned-partition.ts';
 
 export interface PartitionedSinkOptions
@@ -115,7 +116,7 @@ export class PartitionedSink {
     if (typeof handler !== 'function') throw new ArgumentError('a sink needs a handler');
     checkOptions(rest);
     const pool = partitionPool(stream, name);
-    const count = await describePartitions(link, stream, partitions);
+    const { count } = await describePartitions(link, stream, partitions);
     const closeTimeoutMs = (rest.closeTimeoutMs ?? sinkOptions.closeTimeoutMs.default) + LEAVE_MS;
     // However many of them, they leave together.
     const node = await PoolNode.join(link, pool, { closeTimeoutMs, maxMoves: count, ...poolOptions, shards: 1 });

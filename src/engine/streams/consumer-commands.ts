@@ -44,23 +44,23 @@ export class ConsumerCommands {
   readonly #names: { sink: string; consumer: string };
   readonly #settings: SinkSettings;
   readonly #times: ReturnType<typeof timesOf>;
-  readonly #keys: { events: string; meta: string; sinks: string; consumers: string; dead: string };
+  readonly #keys: { events: string; meta: string; partitions: string; sinks: string; consumers: string; dead: string };
 
   constructor(link: RedisLink, stream: string, sink: string, consumer: string, settings: SinkSettings) {
-    const { events, meta, sinks, consumers, dead } = link.keys.stream(stream);
+    const { events, meta, partitions, sinks, consumers, dead } = link.keys.stream(stream);
     this.#link = link;
     this.#names = { sink, consumer };
     this.#settings = settings;
     this.#times = timesOf(settings.claimIdleMs);
-    this.#keys = { events, meta, sinks, consumers: consumers(sink), dead: dead(sink) };
+    this.#keys = { events, meta, partitions, sinks, consumers: consumers(sink), dead: dead(sink) };
     this.eventsKey = events;
   }
 
   join({ recovering, ...known }: JoinRequest): Promise<JoinSinkReply> {
-    const { events, meta, sinks, consumers } = this.#keys;
+    const { events, meta, partitions, sinks, consumers } = this.#keys;
     return this.#link.commands.run(
       joinSinkScript,
-      { events, meta, sinks, consumers },
+      { events, meta, partitions, sinks, consumers },
       {
         ...this.#names,
         ...known,

@@ -4,6 +4,7 @@
  */
 import type { ConsumerCommands } from './consumer-commands.ts';
 import { FIRST_ID } from './entry-id.ts';
+import { partitionedError } from './partitioned.ts';
 import type { SinkContext } from './sink-context.ts';
 import { configMismatch } from './sink-options.ts';
 
@@ -37,7 +38,7 @@ export class Membership {
     return this.#state;
   }
 
-  /** @throws ConflictError `CONFIG_MISMATCH`; WrongTypeError, RedisUnavailableError. */
+  /** @throws ConflictError `CONFIG_MISMATCH`, `PARTITIONED`; WrongTypeError, RedisUnavailableError. */
   async join(start: string): Promise<void> {
     await this.#join(start, false);
   }
@@ -76,6 +77,7 @@ export class Membership {
     const known = { generation: this.#generation, cursor: this.#cursor };
     const reply = await this.#commands.join({ config, start, recovering, ...known });
     if (reply.status === 'MISMATCH') throw configMismatch(sink, stream, config, reply.config);
+    if (reply.status === 'PARTITIONED') throw partitionedError(stream, reply.count);
     if (reply.status === 'REMOVED') return this.#host.removed();
     const replaced = known.generation !== '' && reply.generation !== known.generation;
     this.#generation = reply.generation;

@@ -14,6 +14,7 @@ import type { StreamEvent } from './event.ts';
 import { readStreamFacts } from './facts.ts';
 import { describeGap, type Gap, GapMeter } from './gap.ts';
 import { Gate } from './gate.ts';
+import { refusePartitioned } from './partitioned.ts';
 import { checkStart, resolveStart, type Start } from './position.ts';
 import type { ReaderEvents } from './reader-events.ts';
 import { type Item, type ReaderContext, SlotReader, type Source } from './slot-reader.ts';
@@ -80,7 +81,7 @@ export class Reader implements AsyncIterable<StreamEvent> {
    * When the promise resolves the start is fixed: `newest` gives every event published from then on. A stream that does
    * not exist is waited for.
    * @throws ArgumentError, OptionError, WrongTypeError, RedisUnavailableError; ConflictError `READER_GAP` when the start
-   *   is behind what is left, with `onGap: 'fail'`.
+   *   is behind what is left, with `onGap: 'fail'`; `PARTITIONED`.
    */
   static async open(link: RedisLink, streams: readonly string[], options: ReaderOptions = {}): Promise<Reader> {
     const reader = new Reader(link, options);
@@ -103,6 +104,7 @@ export class Reader implements AsyncIterable<StreamEvent> {
     if (this.#sources.has(name)) throw new ArgumentError(`the reader reads stream "${name}" already`);
     const keys = this.#link.keys.stream(name);
     const facts = await readStreamFacts(this.#link.commands, keys);
+    if (!facts.exists) await refusePartitioned(this.#link, name);
     const { cursor, anchored } = await resolveStart(this.#link.commands, checkStart(from), facts);
     const meter = new GapMeter(name, cursor, facts, anchored);
     const { gap, cursor: checked } = meter.check(cursor, facts);

@@ -14,6 +14,7 @@ import { compareEntryIds, parseEntryId, previousEntryId } from './entry-id.ts';
 import { decodeEvent, eventBytes, type RawEntry, type StreamEvent } from './event.ts';
 import { readStreamFacts } from './facts.ts';
 import { describeGap, type Gap, GapMeter } from './gap.ts';
+import { refusePartitioned } from './partitioned.ts';
 import { checkStart, resolveStart, type Start } from './position.ts';
 
 export const replayOptions = {
@@ -93,7 +94,7 @@ export class Replay implements AsyncIterable<StreamEvent> {
 
   /**
    * Fixes the start and the end. A stream that does not exist has no events.
-   * @throws ConflictError `REPLAY_GAP` when what follows the start is gone; ArgumentError, OptionError, WrongTypeError,
+   * @throws ConflictError `REPLAY_GAP` when what follows the start is gone, `PARTITIONED`; ArgumentError, OptionError, WrongTypeError,
    *   RedisUnavailableError.
    */
   static async open(link: RedisLink, stream: string, options: ReplayOptions = {}): Promise<Replay> {
@@ -102,6 +103,7 @@ export class Replay implements AsyncIterable<StreamEvent> {
     const start = checkStart(from);
     const wantedEnd = endOf(to);
     const facts = await readStreamFacts(link.commands, link.keys.stream(stream));
+    if (!facts.exists) await refusePartitioned(link, stream);
     const { cursor } = await resolveStart(link.commands, start, facts);
     const { firstId, lastGeneratedId } = facts;
     // That events before the start are gone is no gap, when the start itself is there.

@@ -137,8 +137,8 @@ export class Sink {
   /**
    * Joins the sink, which is made on streams where it does not exist yet.
    * `handler` gets one event: returning acknowledges it, throwing refuses it.
-   * @throws ConflictError `CONFIG_MISMATCH` when the consumers at work have other settings; ArgumentError, OptionError,
-   *   WrongTypeError, RedisUnavailableError. Nothing is left behind then.
+   * @throws ConflictError `CONFIG_MISMATCH` when the consumers at work have other settings, `PARTITIONED` when a stream has
+   *   partitions; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError. Nothing is left behind then.
    */
   static async open(link: RedisLink, name: string, options: SinkOptions, handler: SinkHandler): Promise<Sink> {
     const sink = new Sink(link, name, options, handler);

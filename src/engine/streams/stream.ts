@@ -24,6 +24,7 @@ import { parseEntryId } from './entry-id.ts';
 import { encodeEvent, type Headers } from './event.ts';
 import { LimitedPublisher } from './limited-publisher.ts';
 import { type OnceKey, onceKey } from './once.ts';
+import { partitionedError } from './partitioned.ts';
 import {
   encodeRetention,
   type Retention,
@@ -142,7 +143,7 @@ export class EventStream {
   /**
    * Makes the stream if needed.
    * @throws NotFoundError with `create: false`; ConflictError `CONFIG_MISMATCH` when the stream is there and keeps other
-   *   events than `retention` says; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
+   *   events than `retention` says, `PARTITIONED` when it has partitions; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
    */
   static async open(link: RedisLink, name: string, options: EventStreamOptions = {}): Promise<EventStream> {
     const { retention, ...rest } = options;
@@ -343,26 +344,28 @@ function notSent(error: unknown): never {
 
 type SixTexts = [string, string, string, string, string, string];
 
-async function openStream(
+/** Makes sure that there is one; of one that is there the settings are left alone. */
+export async function openStream(
   link: RedisLink,
   name: string,
   retention: RetentionInput,
   create: boolean,
 ): Promise<{ created: boolean; settings: unknown[] }> {
-  const { events, meta } = link.keys.stream(name);
+  const { events, meta, partitions } = link.keys.stream(name);
   const reply = await link.commands.run(
     openStreamScript,
-    { events, meta },
+    { events, meta, partitions },
     { generation: newId(), create: create ? 1 : 0, settings: encodeRetention(retention) },
   );
   if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
+  if (reply.status === 'PARTITIONED') throw partitionedError(name, reply.count);
   await link.registry.add('streams', name);
   return { created: reply.created === 1, settings: reply.settings };
 }
 
 /**
  * Makes a stream that does not exist.
- * @throws ExistsError; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError
+ * @throws ExistsError; ConflictError `PARTITIONED`; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError
  */
 export async function createStream(link: RedisLink, name: string, retention: RetentionInput = {}): Promise<void> {
   const { created } = await openStream(link, name, retention, true);

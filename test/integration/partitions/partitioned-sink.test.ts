@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { listJobKeys } from '../../../src/engine/inspect/jobs.ts';
 import { showSink } from '../../../src/engine/inspect/streams.ts';
-import { partitionName } from '../../../src/engine/partitions/names.ts';
 import type { PartitionHandler } from '../../../src/engine/partitions/owned-partition.ts';
 import { PartitionedSink, type PartitionedSinkOptions } from '../../../src/engine/partitions/partitioned-sink.ts';
 import { PartitionedStream } from '../../../src/engine/partitions/partitioned-stream.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
+import { partitionName } from '../../../src/engine/streams/partitioned.ts';
 import { pullScript } from '../../../src/engine/streams/scripts.gen.ts';
 import { Sink } from '../../../src/engine/streams/sink.ts';
 import { useRedis } from '../../support/fixture.ts';

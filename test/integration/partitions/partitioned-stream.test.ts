@@ -1,9 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { ConflictError } from '../../../src/engine/core/errors.ts';
-import { partitionName, partitionPool } from '../../../src/engine/partitions/names.ts';
+import { listEvents } from '../../../src/engine/inspect/events.ts';
+import { listPending, listStreams, showSink } from '../../../src/engine/inspect/streams.ts';
+import { partitionPool } from '../../../src/engine/partitions/names.ts';
 import { PartitionedStream } from '../../../src/engine/partitions/partitioned-stream.ts';
+import {
+  createPartitionedStream,
+  setPartitionedRetention,
+  trimPartitionedStream,
+} from '../../../src/engine/partitions/whole.ts';
 import { compareEntryIds } from '../../../src/engine/streams/entry-id.ts';
-import { EventStream } from '../../../src/engine/streams/stream.ts';
+import { partitionName } from '../../../src/engine/streams/partitioned.ts';
+import { Reader } from '../../../src/engine/streams/reader.ts';
+import { Replay } from '../../../src/engine/streams/replay.ts';
+import { Sink } from '../../../src/engine/streams/sink.ts';
+import { createStream, EventStream, removeStream } from '../../../src/engine/streams/stream.ts';
 import { useRedis } from '../../support/fixture.ts';
 import { until } from '../../support/until.ts';
 
@@ -87,6 +98,74 @@ describe('a partitioned stream', () => {
     await expect(orders.publish('a', 'n', 'p')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     expect(await link.registry.list('streams')).toEqual([]);
     expect((await PartitionedStream.open(link, 'orders', { partitions: 2 })).partitions).toBe(2);
+  });
+
+  it('is refused where an ordinary stream is meant, with the names of its partitions, and nothing is made', async () => {
+    const link = await redis.connect();
+    const orders = await PartitionedStream.open(link, 'orders', { partitions: 3 });
+    const opened = [
+      () => EventStream.open(link, 'orders'),
+      () => EventStream.open(link, 'orders', { create: false }),
+      () => createStream(link, 'orders'),
+      () => Reader.open(link, ['orders']),
+      () => Replay.open(link, 'orders'),
+      () => Sink.open(link, 'billing', { streams: ['orders'] }, () => {}),
+      () => showSink(link, 'orders', 'billing'),
+      () => listPending(link, 'orders', 'billing'),
+      () => listEvents(link, 'orders'),
+    ];
+    for (const open of opened) {
+      await expect(open()).rejects.toMatchObject({
+        code: 'PARTITIONED',
+        hint: expect.stringContaining('"orders.0" to "orders.2"'),
+      });
+    }
+    const { events, meta } = link.keys.stream('orders');
+    expect(await link.commands.call('EXISTS', events, meta)).toBe(0);
+    await orders.remove();
+    await EventStream.open(link, 'orders');
+    await expect(PartitionedStream.open(link, 'orders')).rejects.toMatchObject({ code: 'NOT_PARTITIONED' });
+  });
+
+  it('is made once, with limits for each partition, and completed when its maker died', async () => {
+    const link = await redis.connect();
+    await createPartitionedStream(link, 'orders', 3, { maxLength: 2 });
+    await expect(createPartitionedStream(link, 'orders', 3)).rejects.toMatchObject({ code: 'EXISTS' });
+    await expect(createPartitionedStream(link, 'orders', 4)).rejects.toMatchObject({ code: 'PARTITIONS_MISMATCH' });
+    await expect(createPartitionedStream(link, 'wrong', 4, { maxLength: -1 })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+    });
+    await removeStream(link, 'orders.1');
+    await createPartitionedStream(link, 'orders', 3, { maxLength: 2 });
+    expect((await listStreams(link)).map(({ name, retention }) => [name, retention?.maxLength])).toEqual([
+      ['orders.0', 2],
+      ['orders.1', 2],
+      ['orders.2', 2],
+    ]);
+  });
+
+  it('has its limits changed, and is trimmed, partition by partition, and what sinks lose is summed', async () => {
+    const link = await redis.connect();
+    const orders = await PartitionedStream.open(link, 'orders', { partitions: 3 });
+    const published = await orders.publishMany(keys.map(key => ({ key, name: 'n', payload: '' })));
+    const lengths = [0, 1, 2].map(at => published.filter(({ stream }) => stream === `orders.${at}`).length);
+    for (const at of [0, 1]) {
+      const { events } = link.keys.stream(`orders.${at}`);
+      await link.commands.call('XGROUP', 'CREATE', events, 'billing', '0');
+    }
+    const over = (most: number) => lengths.map(length => length - most);
+    const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+    expect(await setPartitionedRetention(link, 'orders', { maxLength: 5, onFull: 'dropOldest' })).toMatchObject({
+      retention: { maxLength: 5, onFull: 'dropOldest' },
+      removedCount: sum(over(5)),
+      lost: new Map([['billing', sum(over(5).slice(0, 2))]]),
+    });
+    await removeStream(link, 'orders.2');
+    expect(await trimPartitionedStream(link, 'orders', { maxLength: 1 })).toEqual({
+      removedCount: 8,
+      lost: new Map([['billing', 8]]),
+    });
+    await expect(trimPartitionedStream(link, 'none', { maxLength: 1 })).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('comes back with what Redis lost, when it is published to', async () => {

@@ -108,8 +108,8 @@ class Real {
 
   constructor(link: RedisLink, stream: string) {
     this.#link = link;
-    const { events, meta, sinks, consumers, dead } = link.keys.stream(stream);
-    this.#keys = { events, meta, sinks, consumers: consumers(SINK), dead: dead(SINK) };
+    const { events, meta, partitions, sinks, consumers, dead } = link.keys.stream(stream);
+    this.#keys = { events, meta, partitions, sinks, consumers: consumers(SINK), dead: dead(SINK) };
   }
 
   async take(each: Step): Promise<void> {

@@ -5,14 +5,18 @@
 -- Consumers of one sink agree on its configuration; one may change it when no other has a lease.
 -- `recreated` 1: a group that should have been there was made anew. Of a stream or a sink that was removed on purpose
 -- nothing is made anew by who was in it; whoever opens it does.
--- INCLUDE require_types time group entry_id retention
--- KEYS events meta sinks consumers
+-- The name of a partitioned stream is refused.
+-- INCLUDE require_types time group entry_id retention partitioned
+-- KEYS events meta partitions sinks consumers
 -- ARGV sink consumer config start lease_ms generation fresh_generation cursor recovering
 -- REPLY OK generation:text cursor:text recreated:int
 -- REPLY MISMATCH config:text
 -- REPLY REMOVED
-local err = wrong_type(events, 'stream', meta, 'hash', sinks, 'hash', consumers, 'zset')
+-- REPLY PARTITIONED count:int
+local err = wrong_type(events, 'stream', meta, 'hash', partitions, 'hash', sinks, 'hash', consumers, 'zset')
 if err then return err end
+local divided = partition_count(partitions)
+if divided then return {'PARTITIONED', divided} end
 local now = math.floor(wall_us() / 1000)
 local described = redis.call('HMGET', meta, 'generation', 'state')
 local current = described[1]

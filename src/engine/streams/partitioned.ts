@@ -1,0 +1,32 @@
+/**
+ * What streams know of partitioned ones: that a name may be of one. Then it has no events of its own; its partitions,
+ * which are ordinary streams, have them. Whoever opens such a name as an ordinary stream would make another one beside them.
+ */
+import { ConflictError } from '../core/errors.ts';
+import type { RedisLink } from '../redis/link.ts';
+
+/** Name of the ordinary stream that is partition `index`. */
+export function partitionName(stream: string, index: number): string {
+  return `${stream}.${index}`;
+}
+
+/** Number of partitions; undefined when the name is of no partitioned stream. A read. */
+export async function partitionCount(link: RedisLink, name: string): Promise<number | undefined> {
+  const found = (await link.commands.call('HMGET', link.keys.stream(name).partitions, 'count', 'state')) as unknown[];
+  const [count, state] = found.map(value => (value === null ? '' : String(value)));
+  return count && state !== 'removed' ? Number(count) : undefined;
+}
+
+/** @throws ConflictError `PARTITIONED` */
+export async function refusePartitioned(link: RedisLink, name: string): Promise<void> {
+  const count = await partitionCount(link, name);
+  if (count !== undefined) throw partitionedError(name, count);
+}
+
+export function partitionedError(name: string, count: number): ConflictError {
+  const [first, last] = [partitionName(name, 0), partitionName(name, count - 1)];
+  return new ConflictError(`stream "${name}" is partitioned, and has no events of its own`, {
+    code: 'PARTITIONED',
+    hint: `Name one of its partitions, ${count === 1 ? `"${first}"` : `"${first}" to "${last}"`}; to publish, give a key (--key, PartitionedStream).`,
+  });
+}
