@@ -88,7 +88,7 @@ export class Consumer implements Settler {
     return this.#held.delayedCount;
   }
 
-  /** @throws ConflictError `CONFIG_MISMATCH`; WrongTypeError, RedisUnavailableError. */
+  /** @throws ConflictError `CONFIG_MISMATCH`, `PARTITIONED`; WrongTypeError, RedisUnavailableError. */
   join(start: string): Promise<void> {
     return this.#membership.join(start);
   }
@@ -115,7 +115,8 @@ export class Consumer implements Settler {
 
   /**
    * As the only consumer: takes what comes next, at most `count` new entries, which are returned as `entries`. `last` is
-   * the id behind which there is nothing; neither is given when something else comes first.
+   * the id behind which there is nothing; neither is given when something else comes first, and then `more` says that it
+   * may be asked again as soon as there is room.
    */
   async pull(owner: SoleOwner, count: number): Promise<{ entries?: RawEntry[]; last?: string; more?: boolean }> {
     const sentMs = this.#context.link.clock.monotonicMs();
@@ -133,13 +134,13 @@ export class Consumer implements Settler {
       case 'LEFT':
         if (reply.lost > 0) this.#lost(reply.lost);
         await this.#takeOver(reply.entries, sentMs);
-        return { more: mostLeft > 0 };
+        return { more: true };
       case 'FENCED':
         owner.superseded(reply.token);
         return {};
       case 'NOGROUP':
         await this.recover();
-        return {};
+        return { more: true };
     }
   }
 

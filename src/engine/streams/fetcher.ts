@@ -155,7 +155,10 @@ export class Fetcher {
     const { entries, last, more } = await consumer.pull(owner, credit);
     this.#failures = 0;
     if (entries) return this.#accept([consumer], [[Buffer.from(consumer.eventsKey), entries]], sentMs);
-    if (last === undefined) return more ? undefined : this.#host.changed.wait(signal);
+    if (last === undefined) {
+      // Room that came while the script was under way has been told of already: who waits now is not woken for it.
+      return more && this.#host.context.leftCredit() > 0 ? undefined : this.#host.changed.wait(signal);
+    }
     const { blockMs } = this.#host.context.settings;
     const operands = ['COUNT', 1, 'BLOCK', Math.ceil(blockMs), 'STREAMS', consumer.eventsKey, last];
     if (!signal.aborted) await this.#blocking.call(blockMs, 'XREAD', ...operands);

@@ -8,6 +8,7 @@ import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { partitionName } from '../../../src/engine/streams/partitioned.ts';
 import { pullScript } from '../../../src/engine/streams/scripts.gen.ts';
 import { Sink } from '../../../src/engine/streams/sink.ts';
+import { sinkOptions, timesOf } from '../../../src/engine/streams/sink-options.ts';
 import { useRedis } from '../../support/fixture.ts';
 import { TEST_LEASE } from '../../support/pool.ts';
 import { TcpProxy } from '../../support/proxy.ts';
@@ -89,6 +90,22 @@ describe('a sink of a partitioned stream', () => {
     expect(reasons.every(reason => reason === 'move' || reason === 'drain')).toBe(true);
     // In good order nothing is delivered twice.
     for (const key of KEYS) expect([...ofKey(first.seen, key), ...ofKey(second.seen, key)]).toEqual(upTo(40));
+  });
+
+  it('takes all that was left without a pause, also when handlers are done before it has asked', async () => {
+    const { link, publish, done } = await open(1);
+    const first = await join();
+    await until(() => first.sink.owned.length === 1, 'the partition to have an owner');
+    await first.sink.close();
+    await publish(0, 40);
+    const { events } = link.keys.stream('orders.0');
+    await link.commands.call('XREADGROUP', 'GROUP', 'billing', 'vanished', 'COUNT', 400, 'STREAMS', events, '>');
+    const startMs = performance.now();
+    const second = await join(() => new Promise(setImmediate));
+    await done();
+    for (const key of KEYS) expect(ofKey(second.seen, key)).toEqual(upTo(40));
+    // Each pause ends with a sign of life of the consumer.
+    expect(performance.now() - startMs).toBeLessThan(timesOf(sinkOptions.claimIdleMs.default).beatMs);
   });
 
   it('lets a refused event hold back its own key, and no other', async () => {
