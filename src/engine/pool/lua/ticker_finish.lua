@@ -9,10 +9,11 @@
 -- REPLY LOST
 local refusal = enter()
 if refusal then return refusal end
-local found = read('hash', 'HMGET', schedule, 'claim', 'paused')
+local found = read('hash', 'HMGET', schedule, 'claim', 'paused', 'next')
 if wrong then return wrong end
 if found[1] ~= claim then return {'STALE'} end
-if not found[2] then redis.call('HSET', schedule, 'next', next) end
+-- One that was paused and resumed meanwhile may be further: the ticks of the pause are nobody's.
+if not found[2] and tonumber(next) > (tonumber(found[3]) or 0) then redis.call('HSET', schedule, 'next', next) end
 redis.call('HDEL', schedule, 'claim', 'claim-until', 'holder', 'error')
 if tick ~= '' then
   redis.call('HINCRBY', schedule, 'fired', 1)
