@@ -9,6 +9,8 @@
 -- REPLY OK states:list
 -- REPLY QUARANTINE left_ms:int
 -- REPLY LOST
+-- Longer than anything that makes a schedule wait past its tick.
+local LATEST_TICK_MS = 3600000
 local refusal = enter() or check_identity()
 if refusal then return refusal end
 -- What seems to be wrong may be lost, and a worker about to bring it back.
@@ -39,10 +41,14 @@ local mend = {
     local found = redis.pcall('HMGET', schedule_prefix .. name, 'revision', 'next', 'key', 'paused')
     if found.err then return false end
     if not found[1] then return redis.call('ZREM', schedules, name) == 1 end
-    local due = (found[4] or not found[3]) and '+inf' or found[2]
-    local place = redis.call('ZSCORE', schedules, name)
-    if not tonumber(due) and due ~= '+inf' or place and tonumber(place) == (tonumber(due) or math.huge) then return false end
-    redis.call('ZADD', schedules, due, name)
+    local due = (found[4] or not found[3]) and math.huge or tonumber(found[2])
+    if not due then return false end
+    local place = tonumber(redis.call('ZSCORE', schedules, name))
+    if place == due then return false end
+    -- One that was put off is in its place too.
+    local latest = math.max(due, shard.time / 1000 + LATEST_TICK_MS)
+    if place and due < math.huge and place > -math.huge and place <= latest then return false end
+    redis.call('ZADD', schedules, due == math.huge and '+inf' or found[2], name)
     redis.call('SPUBLISH', events, 'schedule ' .. name)
     return true
   end,
