@@ -36,6 +36,8 @@ type Step =
   | { do: 'dispatch'; key: string; worker: string; staleEpoch: boolean }
   | { do: 'assign' | 'claim'; worker: string; key: string; group: string }
   | { do: 'started' | 'complete' | 'fail' | 'give-up'; key: string; late: boolean }
+  /** Of one that is owned, if there is one: or few would ever be dead. */
+  | { do: 'give-up-any' }
   | { do: 'release'; key: string; late: boolean; to: string }
   | { do: 'stop' | 'notify' | 'purge'; key: string }
   | { do: 'take-notes'; key: string; late: boolean; handled: number }
@@ -64,6 +66,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     key,
     late,
   }),
+  fc.constant({ do: 'give-up-any' as const }),
   fc.record({ do: fc.constant('release' as const), key, late, to: fc.constantFrom('', ...WORKERS) }),
   fc.record({ do: fc.constantFrom('stop' as const, 'notify' as const, 'purge' as const), key }),
   fc.record({ do: fc.constant('take-notes' as const), key, late, handled: fc.nat(2) }),
@@ -189,6 +192,10 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
       expect(String(states[0])).toBe(job ? 'ended' : missing);
       if (job) end(model, each.key);
       return;
+    }
+    case 'give-up-any': {
+      const [name = KEYS[0]] = [...model.jobs].find(([, job]) => job.state !== 'pending') ?? [];
+      return take({ do: 'give-up', key: name, late: false }, model, real);
     }
     case 'fail':
     case 'give-up': {

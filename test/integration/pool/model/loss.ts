@@ -1,13 +1,16 @@
-/** Redis goes back to what it was at some moment, and workers say what they hold and what they had ended. */
+/** Redis goes back to what it was at some moment, or forgets everything, and workers say what they hold and what they had ended. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { formatTerms } from '../../../../src/engine/pool/terms.ts';
+import type { RedisLink } from '../../../../src/engine/redis/link.ts';
+import { LONG_LEASE } from '../../../support/shard.ts';
 import { until } from '../../../support/until.ts';
 import { TERMS } from './jobs.ts';
 import {
   admit,
   alive,
   type Command,
+  emptyModel,
   heldOf,
   KEYS,
   lost,
@@ -16,16 +19,17 @@ import {
   type Real,
   WORKERS,
 } from './model.ts';
+import { shiftTicks } from './timeline.ts';
 
 type Step =
-  | { do: 'remember' | 'lose' }
+  | { do: 'remember' | 'lose' | 'flush' }
   | { do: 'reassert'; worker: string; key: string; late: boolean; state: 'running' | 'assigned' | 'pending' }
   | { do: 'resettle'; key: string; late: boolean };
 
 const key = fc.constantFrom(...KEYS);
 const late = fc.boolean();
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ do: fc.constantFrom('remember' as const, 'lose' as const) }),
+  fc.record({ do: fc.constantFrom('remember' as const, 'lose' as const, 'lose' as const, 'flush' as const) }),
   fc.record({
     do: fc.constant('reassert' as const),
     worker: fc.constantFrom(...WORKERS),
@@ -39,6 +43,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** An older copy of a shard, and what the model was then. */
 interface Copy {
   model: Model;
+  /** When it was made. */
+  tick: number;
   keys: [name: Buffer, dump: Buffer, ttlMs: number][];
 }
 const copies = new WeakMap<Model, Copy>();
@@ -51,20 +57,26 @@ export const lossCommands: fc.Arbitrary<Command> = step.map(each => ({
 async function take(each: Step, model: Model, real: Real): Promise<void> {
   switch (each.do) {
     case 'remember':
-      copies.set(model, { model: structuredClone(model), keys: await dump(real) });
+      copies.set(model, {
+        model: structuredClone(model),
+        tick: real.memory.timeline.now,
+        keys: await dump(real),
+      });
       return;
     case 'lose':
       return lose(model, real);
+    case 'flush':
+      return flush(model, real);
     case 'reassert':
       return reassert(each, model, real);
     case 'resettle': {
       const { token, dispatch } = heldOf(real, each.key, each.late);
-      const reply = await real.shard.resettle([each.key, dispatch, token, 'completed', '']);
+      const reply = await real.shard.resettle([each.key, dispatch, token, 'completed', '-']);
       const job = model.jobs.get(each.key);
       const ends = job?.dispatch === dispatch && job.token <= token;
       expect(reply).toEqual({ status: 'OK', count: ends ? 1 : 0 });
       if (ends) model.jobs.delete(each.key);
-      if (ends || (!job && quarantined(model))) model.outcomes.add(dispatch);
+      if (ends || (!job && quarantined(model))) model.outcomes.set(dispatch, each.key);
     }
   }
 }
@@ -84,6 +96,17 @@ async function lose(model: Model, real: Real): Promise<void> {
   const reply = await shard.members('', 'default', 0);
   expect(reply.quarantine_ms).toBeGreaterThan(0);
   lost(model, memory, reply.epoch);
+}
+
+/** Everything is gone, and somebody who knew the shard makes it again. */
+async function flush(model: Model, { link, pool, shard, memory }: Real): Promise<void> {
+  memory.highestEpoch = Math.max(memory.highestEpoch, model.epoch);
+  await removeAll(link, pool);
+  Object.assign(model, emptyModel());
+  const reply = await shard.members('', 'default', 0);
+  expect(reply.epoch).toBe(model.epoch);
+  expect(reply.quarantine_ms).toBeGreaterThan(0);
+  model.quarantineLeftMs = LONG_LEASE.leaseMs;
 }
 
 async function reassert(each: Step & { do: 'reassert' }, model: Model, real: Real): Promise<void> {
@@ -111,7 +134,7 @@ async function reassert(each: Step & { do: 'reassert' }, model: Model, real: Rea
   Object.assign(restored, { state, attempt, notes, token: state === 'pending' ? 0 : token });
 }
 
-async function dump({ link, pool }: Real): Promise<Copy['keys']> {
+export async function dump({ link, pool }: Real): Promise<Copy['keys']> {
   const { base } = link.keys.pool(pool);
   const found: Copy['keys'] = [];
   for await (const names of link.commands.scanKeys(`${base}*`)) {
@@ -123,10 +146,17 @@ async function dump({ link, pool }: Real): Promise<Copy['keys']> {
   return found;
 }
 
-async function restore({ link, pool }: Real, { keys }: Copy): Promise<void> {
+async function restore(real: Real, { keys, tick }: Copy): Promise<void> {
+  const { link, pool, memory } = real;
+  await removeAll(link, pool);
+  await Promise.all(keys.map(([name, bytes, ttlMs]) => link.commands.call('RESTORE', name, ttlMs, bytes)));
+  // The clock on the wall did not go back.
+  await shiftTicks(real, memory.timeline.now - tick);
+}
+
+async function removeAll(link: RedisLink, pool: string): Promise<void> {
   const { base } = link.keys.pool(pool);
   for await (const names of link.commands.scanKeys(`${base}*`)) {
     await Promise.all(names.map(name => link.commands.call('DEL', name)));
   }
-  await Promise.all(keys.map(([name, bytes, ttlMs]) => link.commands.call('RESTORE', name, ttlMs, bytes)));
 }

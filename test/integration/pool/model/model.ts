@@ -7,6 +7,7 @@ import { expect } from 'vitest';
 import type { Shard } from '../../../../src/engine/pool/shard.ts';
 import type { RedisLink } from '../../../../src/engine/redis/link.ts';
 import { LONG_LEASE } from '../../../support/shard.ts';
+import { beginTimeline, type Claimed, type ModelSchedule, type Seen, type Timeline } from './timeline.ts';
 
 export const LIMIT = 2;
 export const CAPACITY = 2;
@@ -40,8 +41,9 @@ export interface Model {
   jobs: Map<string, ModelJob>;
   workers: Map<string, ModelWorker>;
   dead: Set<string>;
-  /** Dispatches whose end is recorded. */
-  outcomes: Set<string>;
+  /** Dispatches whose end is recorded, and the key of each. */
+  outcomes: Map<string, string>;
+  schedules: Map<string, ModelSchedule>;
   closed: boolean;
   quarantineLeftMs: number;
 }
@@ -59,6 +61,11 @@ export interface Memory {
   held: Map<string, Held[]>;
   /** For ids that are used once. */
   count: number;
+  timeline: Timeline;
+  /** What each scheduler saw last of each schedule. */
+  seen: Map<string, Seen>;
+  /** What each holder of a ticker took last. */
+  claims: Map<string, Claimed>;
 }
 export interface Real {
   shard: Shard;
@@ -78,14 +85,23 @@ export function emptyModel(): Model {
     jobs: new Map(),
     workers: new Map(),
     dead: new Set(),
-    outcomes: new Set(),
+    outcomes: new Map(),
+    schedules: new Map(),
     closed: false,
     quarantineLeftMs: 0,
   };
 }
 
 export function emptyMemory(): Memory {
-  return { highest: 0, highestEpoch: 0, held: new Map(), count: 0 };
+  return {
+    highest: 0,
+    highestEpoch: 0,
+    held: new Map(),
+    count: 0,
+    timeline: beginTimeline(),
+    seen: new Map(),
+    claims: new Map(),
+  };
 }
 
 export function alive(model: Model, id: string): boolean {
@@ -115,7 +131,7 @@ export function requeue(job: ModelJob, due: boolean): void {
 
 /** The job is over, and Redis remembers for a while how. */
 export function end(model: Model, name: string): void {
-  model.outcomes.add((model.jobs.get(name) as ModelJob).dispatch);
+  model.outcomes.set((model.jobs.get(name) as ModelJob).dispatch, name);
   model.jobs.delete(name);
 }
 
@@ -169,6 +185,7 @@ export function tokenNumber(raw: unknown): number {
 
 export function passed(model: Model, ms: number): void {
   for (const state of model.workers.values()) state.leaseLeftMs -= ms;
+  for (const { claim } of model.schedules.values()) if (claim) claim.leftMs -= ms;
   model.quarantineLeftMs -= ms;
   // Longer than any back-off here.
   for (const job of model.jobs.values()) job.due ||= ms >= 1000;

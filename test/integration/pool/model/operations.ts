@@ -5,6 +5,8 @@ import { admit, type Command, GROUPS, KEYS, type Model, type Real, refusal } fro
 
 type Step =
   | { do: 'regroup' | 'retry'; key: string; group: string }
+  /** Of a dead one, if there is one. */
+  | { do: 'retry-dead'; group: string }
   /** More often open than closed, or little would happen. */
   | { do: 'gate'; open: boolean };
 
@@ -14,6 +16,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     key: fc.constantFrom(...KEYS),
     group: fc.constantFrom(...GROUPS),
   }),
+  fc.record({ do: fc.constant('retry-dead' as const), group: fc.constantFrom(...GROUPS) }),
   fc.record({ do: fc.constant('gate' as const), open: fc.constantFrom(true, true, false) }),
 );
 
@@ -22,7 +25,8 @@ export const operationCommands: fc.Arbitrary<Command> = step.map(each => ({
   take: (model, real) => take(each, model, real),
 }));
 
-async function take(each: Step, model: Model, { shard, memory }: Real): Promise<void> {
+async function take(each: Step, model: Model, real: Real): Promise<void> {
+  const { shard } = real;
   switch (each.do) {
     case 'regroup': {
       const job = model.jobs.get(each.key);
@@ -34,17 +38,10 @@ async function take(each: Step, model: Model, { shard, memory }: Real): Promise<
       job.group = each.group;
       return expect(state).toBe(job.state === 'pending' ? 'queued' : 'asked');
     }
-    case 'retry': {
-      const id = `retry-${memory.count++}`;
-      const reply = await shard.retry(id, each.key, each.group);
-      const refused = refusal(model, each.key) ?? (model.dead.has(each.key) ? undefined : 'ABSENT');
-      if (refused) return expect(reply.status).toBe(refused);
-      expect(reply).toEqual({ status: 'PENDING', epoch: model.epoch });
-      model.dead.delete(each.key);
-      admit(model, each.key, id, each.group, '');
-      // Sent again after a lost reply.
-      return expect(await shard.retry(id, each.key, each.group)).toEqual(reply);
-    }
+    case 'retry':
+      return retry(each.key, each.group, model, real);
+    case 'retry-dead':
+      return retry([...model.dead][0] ?? KEYS[0], each.group, model, real);
     case 'gate': {
       const first = await shard.gate(each.open);
       expect(first.status).toBe(each.open ? 'OPEN' : 'CLOSED');
@@ -53,4 +50,20 @@ async function take(each: Step, model: Model, { shard, memory }: Real): Promise<
       model.closed = !each.open;
     }
   }
+}
+
+async function retry(key: string, group: string, model: Model, { shard, link, memory }: Real): Promise<void> {
+  const id = `retry-${memory.count++}`;
+  const reply = await shard.retry(id, key, group);
+  const refused = refusal(model, key) ?? (model.dead.has(key) ? undefined : 'ABSENT');
+  if (refused) return expect(reply.status).toBe(refused);
+  expect(reply).toEqual({ status: 'PENDING', epoch: model.epoch });
+  model.dead.delete(key);
+  admit(model, key, id, group, '');
+  // Sent again after a lost reply.
+  expect(await shard.retry(id, key, group)).toEqual(reply);
+  const { dead, deadJob } = shard.keys;
+  const listed = (await link.commands.call('ZRANGE', dead, 0, -1)) as Buffer[];
+  expect(listed.map(String).sort()).toEqual([...model.dead].sort());
+  expect(await link.commands.call('EXISTS', deadJob(key))).toBe(0);
 }
