@@ -6,4 +6,4 @@ export {
   retentionOptions,
   setRetention,
 } from '../streams/retention.ts';
-export { createStream, removeStream, type TrimLimit, type TrimResult, trimStream } from '../streams/stream.ts';
+export { createStream, removeStream, type TrimLimit, type TrimResult, trimStream } from '../streams/whole-stream.ts';

@@ -6,7 +6,7 @@
 import { ConflictError, ExistsError, NotFoundError } from '../core/errors.ts';
 import { type OptionTable, resolveOptions } from '../core/options.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { removeStream } from '../streams/stream.ts';
+import { removeStream } from '../streams/whole-stream.ts';
 import { checkPartitionedName, MAX_PARTITIONS, partitionNames } from './names.ts';
 import { describePartitionsScript, removePartitionsScript } from './scripts.gen.ts';
 

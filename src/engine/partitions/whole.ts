@@ -8,7 +8,7 @@ import {
   type RetentionInput,
   setRetention,
 } from '../streams/retention.ts';
-import { openStream, type TrimLimit, type TrimResult, trimStream } from '../streams/stream.ts';
+import { openStream, type TrimLimit, type TrimResult, trimStream } from '../streams/whole-stream.ts';
 import { describePartitions } from './description.ts';
 import { partitionNames } from './names.ts';
 

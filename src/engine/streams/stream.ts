@@ -3,28 +3,20 @@
  *
  * Publishing is a plain XADD that insists on the key being there (NOMKSTREAM): one command, no script. When the key is
  * missing a script decides: a stream removed on purpose stays removed, one that went with the data of Redis is made anew
- * under another generation. A stream with limits is published to by a script (limited-publisher.ts). A publish whose answer is lost is never sent again: that would double events.
+ * under another generation. A stream with limits is published to by a script (limited-publisher.ts). A publish whose answer
+ * is lost is never sent again: that would double events.
  */
 import { type Bytes, byteLength } from '../core/bytes.ts';
 import { within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import {
-  ArgumentError,
-  ConflictError,
-  ExistsError,
-  NotFoundError,
-  RedisUnavailableError,
-  UncertainPublishError,
-} from '../core/errors.ts';
+import { ConflictError, NotFoundError, RedisUnavailableError, UncertainPublishError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { type OptionInput, type OptionTable, type OptionValues, resolveOptions } from '../core/options.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Argument } from '../redis/script.ts';
-import { parseEntryId } from './entry-id.ts';
 import { encodeEvent, type Headers } from './event.ts';
 import { LimitedPublisher } from './limited-publisher.ts';
 import { type OnceKey, onceKey } from './once.ts';
-import { partitionedError } from './partitioned.ts';
 import {
   encodeRetention,
   type Retention,
@@ -32,8 +24,9 @@ import {
   type RetentionInput,
   setRetention,
 } from './retention.ts';
-import { openStreamScript, publishScript, removeStreamScript, trimScript } from './scripts.gen.ts';
+import { publishScript } from './scripts.gen.ts';
 import { published, publishSpan, tracedHeaders } from './tracing.ts';
+import { openStream, removeStream, type TrimLimit, trimStream } from './whole-stream.ts';
 
 export const eventStreamOptions = {
   create: { kind: 'flag', default: true, doc: 'Make the stream if it does not exist; else it must.' },
@@ -84,16 +77,6 @@ export interface NewEvent extends PublishOptions {
   readonly payload: Bytes;
 }
 
-export interface TrimResult {
-  removedCount: number;
-  /** Events that sinks had not acknowledged, by sink. */
-  lost: Map<string, number>;
-}
-
-export type TrimLimit =
-  | { readonly maxLength: number; readonly beforeId?: undefined }
-  | { readonly beforeId: string; readonly maxLength?: undefined };
-
 export interface EventStreamEvents {
   /** The stream had gone with the data of Redis and was made anew by a publish. */
   recreated: { generation: string };
@@ -103,9 +86,6 @@ export interface EventStreamEvents {
 
 /** How long a publish waits for a connection that is being opened again, before it fails as not sent. */
 const CONNECT_WAIT_MS = 2000;
-const TRIM_STEP = 10_000;
-/** How long the mark of a removed stream stays. */
-const REMOVED_MARK_S = 86_400;
 /** Events in flight of one publishMany, and bytes: enough to fill the socket, without copying a large list at once. */
 const MANY_COUNT = 1000;
 const MANY_BYTES = 8 * 1_048_576;
@@ -344,34 +324,6 @@ function notSent(error: unknown): never {
 
 type SixTexts = [string, string, string, string, string, string];
 
-/** Makes sure that there is one; of one that is there the settings are left alone. */
-export async function openStream(
-  link: RedisLink,
-  name: string,
-  retention: RetentionInput,
-  create: boolean,
-): Promise<{ created: boolean; settings: unknown[] }> {
-  const { events, meta, partitions } = link.keys.stream(name);
-  const reply = await link.commands.run(
-    openStreamScript,
-    { events, meta, partitions },
-    { generation: newId(), create: create ? 1 : 0, settings: encodeRetention(retention) },
-  );
-  if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
-  if (reply.status === 'PARTITIONED') throw partitionedError(name, reply.count);
-  await link.registry.add('streams', name);
-  return { created: reply.created === 1, settings: reply.settings };
-}
-
-/**
- * Makes a stream that does not exist.
- * @throws ExistsError; ConflictError `PARTITIONED`; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError
- */
-export async function createStream(link: RedisLink, name: string, retention: RetentionInput = {}): Promise<void> {
-  const { created } = await openStream(link, name, retention, true);
-  if (!created) throw new ExistsError('stream', name, { hint: '"ponos stream set" changes what is kept of it.' });
-}
-
 /** What is given must be as it is; a limit of 0 is one that is not there. */
 function checkAgreement(name: string, given: readonly string[], found: readonly unknown[]): void {
   const differs = given.some((text, index) => text !== '' && text !== String(found[index] ?? UNSET[index]));
@@ -380,55 +332,4 @@ function checkAgreement(name: string, given: readonly string[], found: readonly 
     code: 'CONFIG_MISMATCH',
     hint: 'All producers share the limits of a stream. setRetention, or "ponos stream set", changes them.',
   });
-}
-
-/** @throws NotFoundError, ArgumentError, WrongTypeError, RedisUnavailableError */
-export async function trimStream(link: RedisLink, name: string, limit: TrimLimit): Promise<TrimResult> {
-  const { events, meta, sinks } = link.keys.stream(name);
-  const args = trimArguments(limit);
-  const result: TrimResult = { removedCount: 0, lost: new Map() };
-  for (;;) {
-    const reply = await link.commands.run(trimScript, { events, meta, sinks }, args);
-    if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
-    result.removedCount += reply.removed;
-    for (let at = 0; at + 1 < reply.lost.length; at += 2) {
-      const sink = String(reply.lost[at]);
-      result.lost.set(sink, (result.lost.get(sink) ?? 0) + Number(reply.lost[at + 1]));
-    }
-    if (reply.done === 1) return result;
-  }
-}
-
-function trimArguments(limit: TrimLimit): { strategy: string; threshold: string; step: number } {
-  if (limit.beforeId !== undefined) {
-    return { strategy: 'MINID', threshold: parseEntryId(limit.beforeId), step: TRIM_STEP };
-  }
-  const { maxLength } = limit;
-  if (!Number.isSafeInteger(maxLength) || maxLength < 0) {
-    throw new ArgumentError(`maxLength is ${maxLength}, allowed: a whole number from 0`);
-  }
-  return { strategy: 'MAXLEN', threshold: String(maxLength), step: TRIM_STEP };
-}
-
-/** @throws NotFoundError, RedisUnavailableError */
-export async function removeStream(link: RedisLink, name: string): Promise<void> {
-  const keys = link.keys.stream(name);
-  for (;;) {
-    const fields = (await link.commands.call('HKEYS', keys.sinks)) as Buffer[];
-    const names = [...new Set(fields.map(field => String(field).split(':', 1)[0] as string))];
-    const reply = await link.commands.run(
-      removeStreamScript,
-      {
-        events: keys.events,
-        meta: keys.meta,
-        sinks: keys.sinks,
-        others: names.flatMap(sink => [keys.consumers(sink), keys.dead(sink)]),
-      },
-      { keep_s: REMOVED_MARK_S, names },
-    );
-    if (reply.status === 'CHANGED') continue;
-    await link.registry.remove('streams', name);
-    if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
-    return;
-  }
 }

@@ -14,7 +14,8 @@ import { partitionName } from '../../../src/engine/streams/partitioned.ts';
 import { Reader } from '../../../src/engine/streams/reader.ts';
 import { Replay } from '../../../src/engine/streams/replay.ts';
 import { Sink } from '../../../src/engine/streams/sink.ts';
-import { createStream, EventStream, removeStream } from '../../../src/engine/streams/stream.ts';
+import { EventStream } from '../../../src/engine/streams/stream.ts';
+import { createStream, removeStream } from '../../../src/engine/streams/whole-stream.ts';
 import { useRedis } from '../../support/fixture.ts';
 import { until } from '../../support/until.ts';
 

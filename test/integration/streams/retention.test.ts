@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { showSink } from '../../../src/engine/inspect/streams.ts';
 import type { RetentionInput } from '../../../src/engine/streams/retention.ts';
-import { createStream, EventStream } from '../../../src/engine/streams/stream.ts';
+import { EventStream } from '../../../src/engine/streams/stream.ts';
+import { createStream } from '../../../src/engine/streams/whole-stream.ts';
 import { useRedis } from '../../support/fixture.ts';
 import { until } from '../../support/until.ts';
 import { payloadsOf, readAll } from './read-all.ts';
