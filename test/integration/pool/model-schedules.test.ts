@@ -20,7 +20,7 @@ const schedules = { arbitrary: scheduleCommands, weight: 10 };
 const tickers = { arbitrary: tickerCommands, weight: 5 };
 const jobs = { arbitrary: jobCommands, weight: 5 };
 const operations = { arbitrary: operationCommands, weight: 1 };
-const repairs = { arbitrary: repairCommands, weight: 1 };
+const repairs = { arbitrary: repairCommands, weight: 2 };
 const losses = { arbitrary: lossCommands, weight: 2 };
 
 describe('the scripts of schedules and tickers, and those of repair, against a model', () => {

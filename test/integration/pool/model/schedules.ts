@@ -88,7 +88,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('resume' as const), name, by: fc.constantFrom('first', 'nobody', 'nobody') }),
   { arbitrary: look, weight: 3 },
   { arbitrary: fire, weight: 4 },
-  fc.record({ do: fc.constant('defer' as const), by, name }),
+  { arbitrary: fc.record({ do: fc.constant('defer' as const), by, name }), weight: 3 },
   { arbitrary: fc.record({ do: fc.constant('tick' as const), ticks: fc.constantFrom(1, 1, 2, 4, -1) }), weight: 2 },
 );
 
