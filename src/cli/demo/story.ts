@@ -169,14 +169,16 @@ export class DemoStory {
   async #changeInterval(): Promise<void> {
     this.#tell.title(`The interval becomes ${FAST_INTERVAL_MS} ms, live, through a replicated map`);
     const before = await this.#rate();
+    // With few sources a worker may have none, and then it looks at no interval.
+    const watcherCount = this.#workers.filter(worker => this.#keysOf(worker).length > 0).length;
     const setAtMs = preciseNowMs();
     await this.#settings.set(INTERVAL_KEY, String(FAST_INTERVAL_MS));
-    await this.#until('every worker to see it', () => this.#intervals.length >= WORKER_COUNT);
+    await this.#until('every worker to see it', () => this.#intervals.length >= watcherCount);
     const slowestMs = Math.max(...this.#intervals.map(seen => seen.atMs - setAtMs));
     const after = await this.#rate();
     this.#tell.check({
-      what: 'every worker saw the new value within 250 ms',
-      seen: `${slowestMs.toFixed(2)} ms until the last of ${WORKER_COUNT} processes saw it`,
+      what: 'every worker with a job saw the new value within 250 ms',
+      seen: `${slowestMs.toFixed(2)} ms until the last of ${watcherCount} processes saw it`,
       held: slowestMs < 250,
     });
     this.#tell.check({
