@@ -109,17 +109,28 @@ export class RedisServer {
 
 /** Below those that the system gives to outgoing connections: such a one could take it before the server does. */
 const PORTS = { from: 10_000, to: 32_000 };
+/** Test files that run beside each other each have a part of their own: a server that is down keeps its port. */
+const PARTS = 8;
+const handedOut = new Set<number>();
 
+/** A free port that was not handed out before. */
 export async function freePort(): Promise<number> {
+  const size = Math.floor((PORTS.to - PORTS.from) / PARTS);
+  const from = PORTS.from + (Number(process.env.VITEST_POOL_ID ?? 0) % PARTS) * size;
   for (;;) {
-    const port = randomInt(PORTS.from, PORTS.to);
-    const probe = createServer();
-    const free = await new Promise<boolean>(resolve => {
-      probe.once('error', () => resolve(false));
-      probe.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!free) continue;
-    await new Promise(resolve => probe.close(resolve));
-    return port;
+    const port = randomInt(from, from + size);
+    if (handedOut.has(port)) continue;
+    handedOut.add(port);
+    if (await isFree(port)) return port;
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const probe = createServer();
+  const free = await new Promise<boolean>(resolve => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (free) await new Promise(resolve => probe.close(resolve));
+  return free;
 }

@@ -21,7 +21,7 @@ export class Sentinels {
     const master = await RedisServer.start({ args });
     const replica = await RedisServer.start({ args: [...args, '--replicaof', '127.0.0.1', String(master.port)] });
     await untilReplicated(master, replica);
-    const ports = await Promise.all([1, 2, 3].map(freePort));
+    const ports = await Promise.all([1, 2, 3].map(() => freePort()));
     const sentinels = await Promise.all(
       ports.map(port =>
         RedisServer.start({
