@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Finding } from '../../src/engine/index.ts';
 import { PoolClient } from '../../src/engine/pool/client.ts';
 import { shardIndex } from '../../src/engine/pool/hash.ts';
 import { jobKeyForm } from '../../src/engine/pool/job-key.ts';
 import { useRedis } from '../support/fixture.ts';
 import { poolCli, SERVICE_HANDLER } from '../support/pool-cli.ts';
 import { ClusterServers } from '../support/topology/cluster.ts';
+import { tell } from '../support/topology/commands.ts';
 import { until } from '../support/until.ts';
 
 interface Items<T> {
@@ -59,6 +61,17 @@ describe('ponos with a pool of several shards on a cluster', () => {
     const told = await run(['doctor']);
     expect(told.stdout + told.stderr).not.toMatch(/violation|broken/i);
     expect(told.code).toBe(0);
+  });
+
+  it('names the master of the cluster that is set up badly', async () => {
+    const master = await cluster.masterOf(0);
+    await tell(master, 'CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+    const { findings } = JSON.parse((await run(['doctor', '--json'])).stdout).item;
+    await tell(master, 'CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+    const server = (code: string) =>
+      findings.filter((finding: Finding) => finding.code === code).map(({ subject }: Finding) => subject.name);
+    expect(server('UNSAFE_EVICTION')).toEqual([`127.0.0.1:${master.port}`]);
+    expect(server('NO_PERSISTENCE')).toHaveLength(3);
   });
 
   it('finds nothing to move where all are in place, and drains every shard', async () => {

@@ -2,11 +2,11 @@
 import { NotFoundError, WrongTypeError } from '../core/errors.ts';
 import { isName } from '../core/names.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { findProblems } from './findings.ts';
+import { findProblems, serverFindings } from './findings.ts';
 import { checkInvariants, type InvariantReport } from './invariants/invariants.ts';
 import type { Violation } from './invariants/violation.ts';
 import { listWorkers, showPool } from './pools.ts';
-import { inspectServer } from './server.ts';
+import { readServers, serverSnapshot, wholeServer } from './server.ts';
 import { inspectHealth } from './server-health.ts';
 import type { Finding, PoolSnapshot, ServerSnapshot, StreamSnapshot, WorkerSnapshot } from './snapshots.ts';
 import { listStreams } from './streams.ts';
@@ -31,9 +31,10 @@ export interface Diagnosis {
 /** @throws NotFoundError when a pool that was named does not exist; ArgumentError, RedisUnavailableError, RedisDeniedError. */
 export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}): Promise<Diagnosis> {
   const { pools: named, onProgress, signal } = options;
-  const server = await inspectServer(link);
+  const servers = await readServers(link);
   const reports: InvariantReport[] = [];
-  const own = await inspectHealth(link);
+  const own = await inspectHealth(link, servers);
+  own.push(...servers.flatMap(server => serverFindings(serverSnapshot(server))));
   if (!named) own.push(...(await typeFindings(link)));
   for (const pool of named ?? (await registered(link, 'pools'))) {
     const report = await checkInvariants(link, pool, { onProgress: count => onProgress?.(pool, count), signal });
@@ -42,7 +43,7 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
   }
   const seen = await Promise.all(reports.map(({ pool }) => lookAtPool(link, pool)));
   const facts = {
-    server,
+    server: null,
     pools: seen.flatMap(({ snapshot }) => snapshot ?? []),
     streams: named ? [] : await streamsOf(link),
     staleWorkers: seen.flatMap(({ workers }) => workers.filter(({ state }) => state === 'STALE')),
@@ -53,7 +54,12 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
   };
   const all = [...own, ...reports.flatMap(invariantFindings), ...findProblems(facts, link.clock.wallMs())];
   const findings = all.sort((a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'));
-  return { healthy: findings.every(({ severity }) => severity !== 'critical'), server, findings, pools: reports };
+  return {
+    healthy: findings.every(({ severity }) => severity !== 'critical'),
+    server: wholeServer(link.address, servers),
+    findings,
+    pools: reports,
+  };
 }
 
 /** A finding for each kind of violation, with the first of them. */

@@ -45,7 +45,7 @@ function rank(finding: Finding): string {
   return `${finding.severity === 'critical' ? 0 : 1}${finding.code} ${finding.subject.name}`;
 }
 
-function serverFindings(server: ServerSnapshot): Finding[] {
+export function serverFindings(server: ServerSnapshot): Finding[] {
   const subject = { kind: 'server', name: server.address } as const;
   const findings: Finding[] = [];
   if (server.evictionPolicy !== 'noeviction') {

@@ -1,7 +1,7 @@
 /** What is wrong with the server itself, beyond what a snapshot of it shows. */
 import { RedisCommandError, RedisDeniedError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { readInfo } from './server.ts';
+import { readServers, type ServerFacts } from './server.ts';
 import type { Finding, FindingSeverity } from './snapshots.ts';
 
 /** From which value on something is worth a person's attention. */
@@ -13,17 +13,21 @@ export const healthLimits = {
 
 const SLOTS = 16_384;
 
-/** Replication, the last saves, the cluster, the clock and the way there. */
-export async function inspectHealth(link: RedisLink): Promise<Finding[]> {
+/** Replication, the last saves, the clock and the way there of each server, and the cluster. */
+export async function inspectHealth(link: RedisLink, servers?: readonly ServerFacts[]): Promise<Finding[]> {
+  const known = servers ?? (await readServers(link));
+  const findings = (await Promise.all(known.map(server => inspectOne(link, server)))).flat();
+  if (known.some(({ info }) => info.get('cluster_enabled') === '1')) findings.push(...(await inspectCluster(link)));
+  return findings;
+}
+
+async function inspectOne(link: RedisLink, { address, node, info, roundTripMs }: ServerFacts): Promise<Finding[]> {
   const findings: Finding[] = [];
   const add = (severity: FindingSeverity, code: string, message: string, command: string | null = null) =>
-    findings.push({ severity, code, subject: { kind: 'server', name: link.address }, message, command });
-  const sentAtMs = link.clock.monotonicMs();
-  const time = (await link.commands.call('TIME')) as [Buffer, Buffer];
-  const roundTripMs = link.clock.monotonicMs() - sentAtMs;
+    findings.push({ severity, code, subject: { kind: 'server', name: address }, message, command });
+  const time = (await link.commands.callAt(node, 'TIME')) as [Buffer, Buffer];
   const skewMs = Number(time[0]) * 1000 + Number(time[1]) / 1000 - link.clock.wallMs();
-  const facts = await readInfo(link);
-  const is = (name: string, value: string) => facts.get(name) === value;
+  const is = (name: string, value: string) => info.get(name) === value;
   if (roundTripMs > healthLimits.roundTripMs) {
     add(
       'warning',
@@ -53,31 +57,31 @@ export async function inspectHealth(link: RedisLink): Promise<Finding[]> {
     if (!is('master_link_status', 'up'))
       add('critical', 'REPLICATION_DOWN', 'it has lost its master', 'redis-cli role');
   }
-  for (const [name, value] of facts) {
+  for (const [name, value] of info) {
     const replica = /^slave\d+$/.test(name) && /ip=([^,]*),port=(\d+),state=(\w+).*?lag=(-?\d+)/.exec(value);
     if (!replica || (replica[3] === 'online' && Number(replica[4]) <= healthLimits.replicaLagS)) continue;
     const message = `its replica ${replica[1]}:${replica[2]} is ${replica[3]}, ${replica[4]} s behind: a failover would lose that`;
     add('warning', 'REPLICA_BEHIND', message, 'redis-cli info replication');
   }
-  if (is('cluster_enabled', '1')) await inspectCluster(link, add);
   return findings;
 }
 
-async function inspectCluster(
-  link: RedisLink,
-  add: (severity: FindingSeverity, code: string, message: string, command: string) => void,
-): Promise<void> {
+async function inspectCluster(link: RedisLink): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const add = (code: string, message: string) => {
+    const subject = { kind: 'server', name: link.address } as const;
+    const command = 'redis-cli --cluster check HOST:PORT';
+    findings.push({ severity: 'critical', code, subject, message, command });
+  };
   try {
     const text = String(await link.commands.call('CLUSTER', 'INFO'));
     const fact = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(text)?.[1];
-    const command = 'redis-cli --cluster check HOST:PORT';
-    if (fact('cluster_state') !== 'ok')
-      add('critical', 'CLUSTER_DOWN', `the cluster is ${fact('cluster_state')}`, command);
+    if (fact('cluster_state') !== 'ok') add('CLUSTER_DOWN', `the cluster is ${fact('cluster_state')}`);
     const served = Number(fact('cluster_slots_ok'));
-    if (served < SLOTS)
-      add('critical', 'SLOTS_NOT_SERVED', `${SLOTS - served} of ${SLOTS} slots are not served`, command);
+    if (served < SLOTS) add('SLOTS_NOT_SERVED', `${SLOTS - served} of ${SLOTS} slots are not served`);
   } catch (error) {
     // Forbidden, or a server that has no clusters: what it says otherwise must do.
     if (!(error instanceof RedisDeniedError || error instanceof RedisCommandError)) throw error;
   }
+  return findings;
 }

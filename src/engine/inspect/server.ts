@@ -1,36 +1,89 @@
+import { RedisUnavailableError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { nodeName } from '../redis/slot-map.ts';
+import type { RedisNode } from '../redis/url.ts';
 import type { ServerSnapshot } from './snapshots.ts';
 
-/** What the Redis behind a link is and how it is set up. One round trip for the facts, one to time it. */
+/** What one server says of itself. */
+export interface ServerFacts {
+  address: string;
+  /** For `Connection.callAt`; undefined for the server of a link without a cluster. */
+  node: RedisNode | undefined;
+  /** What INFO says, by name. */
+  info: Map<string, string>;
+  roundTripMs: number;
+}
+
+/**
+ * What the Redis behind a link is and how it is set up. Of a cluster each figure is that of the master where it is worst,
+ * and of the clients their sum.
+ */
 export async function inspectServer(link: RedisLink): Promise<ServerSnapshot> {
-  const sentAtMs = link.clock.monotonicMs();
-  await link.commands.call('PING');
-  const roundTripMs = link.clock.monotonicMs() - sentAtMs;
-  const facts = await readInfo(link);
-  const number = (name: string) => Number(facts.get(name) ?? 0);
+  return wholeServer(link.address, await readServers(link));
+}
+
+export function wholeServer(address: string, servers: readonly ServerFacts[]): ServerSnapshot {
+  const snapshots = servers.map(serverSnapshot);
+  const [fullest] = snapshots.toSorted((a, b) => fullness(b) - fullness(a)) as [ServerSnapshot];
+  const unsafe = snapshots.find(({ evictionPolicy }) => evictionPolicy !== 'noeviction');
+  const kept = (['none', 'rdb', 'aof'] as const).find(how => snapshots.some(({ persistence }) => persistence === how));
   return {
-    address: link.address,
-    version: facts.get('valkey_version') ?? facts.get('redis_version') ?? 'unknown',
-    mode: facts.get('redis_mode') ?? 'standalone',
-    role: facts.get('role') ?? 'master',
+    ...fullest,
+    address,
+    evictionPolicy: (unsafe ?? fullest).evictionPolicy,
+    persistence: kept ?? fullest.persistence,
+    clientCount: snapshots.reduce((sum, { clientCount }) => sum + clientCount, 0),
+    uptimeMs: Math.min(...snapshots.map(({ uptimeMs }) => uptimeMs)),
+    roundTripMs: Math.max(...snapshots.map(({ roundTripMs }) => roundTripMs)),
+  };
+}
+
+/** Without a limit the larger is the fuller, but never fuller than one with a limit. */
+function fullness({ usedMemoryBytes, maxMemoryBytes }: ServerSnapshot): number {
+  return maxMemoryBytes === null ? -1 / usedMemoryBytes : usedMemoryBytes / maxMemoryBytes;
+}
+
+/**
+ * The facts of every master of a cluster that answers, or of the one server there is. Two round trips: one to time it.
+ * @throws RedisUnavailableError when none answers; RedisDeniedError.
+ */
+export async function readServers(link: RedisLink): Promise<ServerFacts[]> {
+  const masters = link.commands.masters();
+  const answers = await Promise.allSettled(masters.map(node => readServer(link, node)));
+  const facts = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []));
+  const failure = answers.find(answer => answer.status === 'rejected')?.reason;
+  // A master that is down shows in the state of the cluster.
+  if (failure && !(failure instanceof RedisUnavailableError)) throw failure;
+  if (facts.length === 0) throw failure ?? new RedisUnavailableError(`no server of ${link.address} is known`);
+  return facts;
+}
+
+async function readServer(link: RedisLink, node: RedisNode | undefined): Promise<ServerFacts> {
+  const sentAtMs = link.clock.monotonicMs();
+  await link.commands.callAt(node, 'PING');
+  const roundTripMs = link.clock.monotonicMs() - sentAtMs;
+  const info = new Map<string, string>();
+  for (const line of String(await link.commands.callAt(node, 'INFO')).split(/\r?\n/)) {
+    const colon = line.indexOf(':');
+    if (colon > 0 && !line.startsWith('#')) info.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return { address: node ? nodeName(node) : link.address, node, info, roundTripMs };
+}
+
+export function serverSnapshot({ address, info, roundTripMs }: ServerFacts): ServerSnapshot {
+  const number = (name: string) => Number(info.get(name) ?? 0);
+  return {
+    address,
+    version: info.get('valkey_version') ?? info.get('redis_version') ?? 'unknown',
+    mode: info.get('redis_mode') ?? 'standalone',
+    role: info.get('role') ?? 'master',
     usedMemoryBytes: number('used_memory'),
     maxMemoryBytes: number('maxmemory') || null,
-    evictionPolicy: facts.get('maxmemory_policy') ?? 'unknown',
+    evictionPolicy: info.get('maxmemory_policy') ?? 'unknown',
     // INFO does not say whether snapshots are scheduled; a snapshot that was ever taken since the start is what it shows.
-    persistence: facts.get('aof_enabled') === '1' ? 'aof' : number('rdb_saves') > 0 ? 'rdb' : 'none',
+    persistence: info.get('aof_enabled') === '1' ? 'aof' : number('rdb_saves') > 0 ? 'rdb' : 'none',
     clientCount: number('connected_clients'),
     uptimeMs: number('uptime_in_seconds') * 1000,
     roundTripMs,
   };
-}
-
-/** What INFO says, by name. */
-export async function readInfo(link: RedisLink): Promise<Map<string, string>> {
-  const info = String(await link.commands.call('INFO'));
-  const facts = new Map<string, string>();
-  for (const line of info.split(/\r?\n/)) {
-    const colon = line.indexOf(':');
-    if (colon > 0 && !line.startsWith('#')) facts.set(line.slice(0, colon), line.slice(colon + 1));
-  }
-  return facts;
 }

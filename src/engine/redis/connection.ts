@@ -153,6 +153,12 @@ export class Connection {
     return this.#sendTo(at, command, args);
   }
 
+  /** Where keys are, for `callAt`: the masters of a cluster, else `undefined` for the server there is. */
+  masters(): (RedisNode | undefined)[] {
+    if (!('nodes' in this.#client)) return [undefined];
+    return this.#client.nodes('master').map(({ options: { host = '', port = 0 } }) => ({ host, port }));
+  }
+
   /** Sends several commands together; each settles on its own. */
   callMany(commands: readonly (readonly [string, ...Argument[]])[]): Promise<PromiseSettledResult<unknown>[]> {
     return Promise.allSettled(commands.map(([command, ...args]) => this.call(command, ...args)));
@@ -164,8 +170,7 @@ export class Connection {
    */
   async *scanKeys(pattern: string, count = 1000): AsyncGenerator<Buffer[]> {
     this.#allow('SCAN');
-    const nodes = 'nodes' in this.#client ? this.#client.nodes('master') : [this.#client];
-    for (const node of nodes) {
+    for (const node of 'nodes' in this.#client ? this.#client.nodes('master') : [this.#client]) {
       for (let cursor = '0'; ; ) {
         const [next, names] = (await this.#sendTo(node, 'SCAN', [cursor, 'MATCH', pattern, 'COUNT', count])) as [
           Buffer,
