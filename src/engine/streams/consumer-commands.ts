@@ -18,6 +18,7 @@ import {
   pullScript,
   type RetakeReply,
   retakeScript,
+  type SweepConsumersReply,
   sweepConsumersScript,
 } from './scripts.gen.ts';
 import { type SinkSettings, timesOf } from './sink-options.ts';
@@ -114,10 +115,10 @@ export class ConsumerCommands {
     return this.#link.commands.run(deadLetterScript, { events, sinks, dead }, args);
   }
 
-  async sweep(): Promise<void> {
-    const { events, consumers } = this.#keys;
+  sweep(): Promise<SweepConsumersReply> {
+    const { events, meta, consumers } = this.#keys;
     const args = { sink: this.#names.sink, lease_ms: this.#times.leaseMs };
-    await this.#link.commands.run(sweepConsumersScript, { events, consumers }, args);
+    return this.#link.commands.run(sweepConsumersScript, { events, meta, consumers }, args);
   }
 
   async leave(unstarted: readonly string[]): Promise<void> {

@@ -17,6 +17,7 @@ import { decodeContents, type RawEntry } from './event.ts';
 import { HeldEntries } from './held-entries.ts';
 import { Membership, type MembershipState } from './membership.ts';
 import type { SoleOwner } from './owner.ts';
+import { keepLimits } from './retention.ts';
 import type { SinkContext } from './sink-context.ts';
 import { timesOf } from './sink-options.ts';
 
@@ -213,9 +214,11 @@ export class Consumer implements Settler {
     }
   }
 
-  /** Deletes consumers that are gone and have nothing pending. */
+  /** Deletes consumers that are gone and have nothing pending, and events that are too old: nobody may be publishing. */
   async sweep(): Promise<void> {
-    if (this.state === 'joined') await this.#commands.sweep();
+    if (this.state !== 'joined') return;
+    const { aged } = await this.#commands.sweep();
+    if (aged === 1) await keepLimits(this.#context.link, this.stream);
   }
 
   settle(delivery: Delivery, outcome: Outcome): void {

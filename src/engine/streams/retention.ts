@@ -1,7 +1,6 @@
 /**
  * How much of a stream is kept. The settings lie with the stream in Redis, so all producers agree: whoever publishes
- * obeys them. Limits are kept by publishing: to a stream to which nobody publishes nothing happens but the end of its
- * time to live, which Redis keeps.
+ * obeys them. Limits are kept by publishing, the one of age by the sinks too; the end of the time to live is kept by Redis.
  */
 import { NotFoundError } from '../core/errors.ts';
 import { type OptionInput, type OptionTable, type OptionValues, resolveOptions } from '../core/options.ts';
@@ -24,7 +23,7 @@ export const retentionOptions = {
     default: 0,
     min: 0,
     max: 100 * 365 * 86_400_000,
-    doc: 'Events older than this go, when others are published; 0: any age.',
+    doc: 'Events older than this go, when others are published or a sink has a look; 0: any age.',
   },
   ttlMs: {
     kind: 'ms',
@@ -97,20 +96,29 @@ export interface RetentionChange {
  */
 export async function setRetention(link: RedisLink, name: string, changes: RetentionInput): Promise<RetentionChange> {
   const settings = encodeRetention(changes);
-  const { events, meta, sinks, consumersPrefix, deadPrefix, oncePrefix } = link.keys.stream(name);
+  const { events, meta, sinks, consumersPrefix, deadPrefix } = link.keys.stream(name);
   const keys = { events, meta, sinks };
   const prefixes = { consumers_prefix: consumersPrefix, dead_prefix: deadPrefix };
-  const noIds = { once_prefix: oncePrefix, once_window_ms: 0, once_cap: 0 };
   const reply = await link.commands.run(setRetentionScript, keys, { ...prefixes, settings });
   if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
-  const change: RetentionChange = { retention: decodeRetention(reply.settings), removedCount: 0, lost: new Map() };
+  return { retention: decodeRetention(reply.settings), ...(await keepLimits(link, name)) };
+}
+
+/**
+ * Removes what is over the limits of a stream as far as `onFull` allows; nothing of one that does not exist.
+ * @throws WrongTypeError, RedisUnavailableError
+ */
+export async function keepLimits(link: RedisLink, name: string): Promise<Omit<RetentionChange, 'retention'>> {
+  const { events, meta, sinks, consumersPrefix, deadPrefix, oncePrefix } = link.keys.stream(name);
+  const prefixes = { consumers_prefix: consumersPrefix, dead_prefix: deadPrefix, once_prefix: oncePrefix };
+  const args = { ...prefixes, once_window_ms: 0, once_cap: 0, step: RETENTION_STEP, batch: [] };
+  const removal = { removedCount: 0, lost: new Map<string, number>() };
   for (;;) {
-    const args = { ...prefixes, ...noIds, step: RETENTION_STEP, batch: [] };
-    const removal = await link.commands.run(publishLimitedScript, keys, args);
-    if (removal.status === 'MISSING') return change;
-    change.removedCount += removal.removed;
-    addLost(change.lost, removal.lost);
-    if (removal.done === 1) return change;
+    const reply = await link.commands.run(publishLimitedScript, { events, meta, sinks }, args);
+    if (reply.status === 'MISSING') return removal;
+    removal.removedCount += reply.removed;
+    addLost(removal.lost, reply.lost);
+    if (reply.done === 1) return removal;
   }
 }
 

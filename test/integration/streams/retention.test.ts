@@ -77,6 +77,23 @@ describe('retention of a stream', () => {
     expect(await held()).toEqual(['c', 'd']);
   });
 
+  it('removes what is too old when a sink looks and nobody publishes, but nothing that waits for a sink', async () => {
+    const { link, held } = await limited({ maxAgeMs: 60_000 });
+    const { events } = link.keys.stream('s');
+    for (const payload of ['a', 'b']) {
+      await link.commands.call('XADD', events, `${Date.now() - 120_000}-*`, 'n', 'n', 'p', payload);
+    }
+    const { promise: handled, resolve: handle } = Promise.withResolvers<void>();
+    const options = { streams: ['s'], claimIdleMs: 500 };
+    const { seen } = await openSink(redis, link, 'k', options, ({ payload }) =>
+      String(payload) === 'b' ? handled : undefined,
+    );
+    await until(async () => (await held()).join() === 'b', 'the acknowledged one to go');
+    expect(seen).toEqual(['a', 'b']);
+    handle();
+    await until(async () => (await held()).length === 0, 'the other one to go');
+  });
+
   it('refuses what would push out un-acknowledged events, and loses none of them', async () => {
     const { link, stream, held, silentSink, lostOf } = await limited({ maxLength: 1000 });
     await silentSink();

@@ -324,7 +324,7 @@ class Real {
     const holds = (name: string) => [...(group?.pending.values() ?? [])].some(({ consumer }) => consumer === name);
     const isOver = (name: string) => (leases.get(name) ?? 0) < 0;
     const goes = before.filter(name => isOver(name) && !holds(name));
-    expect(reply).toEqual({ status: 'OK', deleted: goes.length });
+    expect(reply).toEqual({ status: 'OK', deleted: goes.length, aged: 0 });
     expect(await this.#consumerNames()).toEqual(before.filter(name => !goes.includes(name)));
     if (group) for (const name of [...leases.keys()]) if (isOver(name) && !holds(name)) leases.delete(name);
   }

@@ -64,12 +64,13 @@ describe('a sink that meets trouble', () => {
     const { consumers } = link.keys.stream('s');
     await link.commands.call('ZADD', consumers('k'), 1, 'vanished');
     const script = await import('../../../src/engine/streams/scripts.gen.ts');
-    const keys = { events: link.keys.stream('s').events, consumers: consumers('k') };
+    const { events, meta } = link.keys.stream('s');
+    const keys = { events, meta, consumers: consumers('k') };
     const sweep = () => link.commands.run(script.sweepConsumersScript, keys, { sink: 'k', lease_ms: 0 });
-    expect(await sweep()).toEqual({ status: 'OK', deleted: 0 });
+    expect(await sweep()).toEqual({ status: 'OK', deleted: 0, aged: 0 });
     expect(await listPending(link, 's', 'k')).toMatchObject([{ consumer: 'vanished', deliveryCount: 1 }]);
     await link.commands.call('XACK', keys.events, 'k', String((await listPending(link, 's', 'k'))[0]?.id));
-    expect(await sweep()).toEqual({ status: 'OK', deleted: 1 });
+    expect(await sweep()).toEqual({ status: 'OK', deleted: 1, aged: 0 });
   });
 
   it('shares the claiming: no event is claimed twice', async () => {
