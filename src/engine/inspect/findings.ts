@@ -205,6 +205,16 @@ function streamFindings(stream: StreamSnapshot): Finding[] {
       command: `ponos sink list ${stream.name}`,
     });
   }
+  for (const { sink, attendedAtMs } of stream.abandoned) {
+    const since = new Date(attendedAtMs).toISOString().slice(0, 10);
+    findings.push({
+      severity: 'warning',
+      code: 'SINK_ABANDONED',
+      subject,
+      message: `sink "${sink}" has had no consumer since ${since} and keeps its events from being removed`,
+      command: `ponos sink remove ${stream.name} ${sink}`,
+    });
+  }
   if (stream.deadCount > 0) {
     findings.push({
       severity: 'warning',

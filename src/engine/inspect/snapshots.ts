@@ -206,6 +206,8 @@ export interface StreamSnapshot {
   maxPendingCount: number;
   oldestPendingMs: number | null;
   deadCount: number;
+  /** Sinks that have something to do and no consumer for long. */
+  abandoned: { sink: string; attendedAtMs: number }[];
   /** null for a stream without limits. */
   retention: Retention | null;
   /** When its time to live is over. */
@@ -224,6 +226,8 @@ export interface SinkSnapshot {
   deadCount: number;
   filteredTotal: number;
   lostTotal: number;
+  /** When a consumer was there, to the hour; null when none was, or one of another program. */
+  attendedAtMs: number | null;
   consumers: { name: string; pendingCount: number; idleMs: number; alive: boolean }[];
 }
 

@@ -27,6 +27,8 @@ interface StreamCore {
 
 const EMPTY: StreamInfo = { length: 0, addedTotal: 0, firstId: null, lastId: null, lastGeneratedId: FIRST_ID };
 const MOST_PENDING = 100;
+/** Longer than a holiday or an outage lasts. */
+const ABANDONED_MS = 7 * 86_400_000;
 
 /** Every stream in the registry that is there, by name, or only those `named`. A few commands for each. */
 export async function listStreams(link: RedisLink, named?: readonly string[]): Promise<StreamSnapshot[]> {
@@ -140,9 +142,17 @@ async function readStream(link: RedisLink, name: string, nowMs: number): Promise
     maxPendingCount: Math.max(0, ...sinks.map(sink => sink.pendingCount)),
     oldestPendingMs: oldest.length > 0 ? Math.max(...oldest) : null,
     deadCount: sinks.reduce((sum, sink) => sum + sink.deadCount, 0),
+    abandoned: sinks.flatMap(sink =>
+      isAbandoned(sink, nowMs) ? { sink: sink.name, attendedAtMs: sink.attendedAtMs } : [],
+    ),
     retention,
     expiresAtMs,
   };
+}
+
+function isAbandoned<S extends SinkCore>(sink: S, nowMs: number): sink is S & { attendedAtMs: number } {
+  if (sink.attendedAtMs === null || nowMs - sink.attendedAtMs < ABANDONED_MS) return false;
+  return sink.pendingCount > 0 || sink.lag.count !== 0;
 }
 
 async function readPartitioned(link: RedisLink, name: string, nowMs: number): Promise<StreamSnapshot | undefined> {
@@ -169,6 +179,7 @@ async function readPartitioned(link: RedisLink, name: string, nowMs: number): Pr
     maxPendingCount: most(({ maxPendingCount }) => maxPendingCount) ?? 0,
     oldestPendingMs: most(({ oldestPendingMs }) => oldestPendingMs),
     deadCount: sum(({ deadCount }) => deadCount),
+    abandoned: [...new Map(partitions.flatMap(({ abandoned }) => abandoned).map(each => [each.sink, each])).values()],
     // Of each of them; they are made alike, and last as long as they are published to.
     retention: partitions[0]?.retention ?? null,
     expiresAtMs: most(({ expiresAtMs }) => expiresAtMs),
@@ -251,6 +262,7 @@ async function readSink(
     deadCount: Number(deadCount),
     filteredTotal: total('filtered'),
     lostTotal: total('lost'),
+    attendedAtMs: total('attendedAtMs') || null,
   };
 }
 

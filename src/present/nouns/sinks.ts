@@ -1,7 +1,7 @@
 /** What sinks, their consumers and their pending events look like. */
 import type { PendingSnapshot, ResetPlan, SinkSnapshot } from '../../engine/index.ts';
 import { type Column, type Noun, stateColumn } from '../columns.ts';
-import { formatDuration } from '../human.ts';
+import { formatDuration, formatTime } from '../human.ts';
 import { lagText } from '../lag.ts';
 
 const COLUMNS: readonly Column<SinkSnapshot>[] = [
@@ -21,6 +21,12 @@ const COLUMNS: readonly Column<SinkSnapshot>[] = [
   { header: 'REDELIVERED', value: sink => sink.redeliveredTotal, align: 'right', wide: true },
   { header: 'FILTERED', value: sink => sink.filteredTotal, align: 'right', wide: true },
   { header: 'LAST-DELIVERED', value: sink => sink.lastDeliveredId, wide: true },
+  {
+    header: 'ATTENDED',
+    value: sink => sink.attendedAtMs,
+    text: sink => (sink.attendedAtMs === null ? '-' : formatTime(sink.attendedAtMs)),
+    wide: true,
+  },
 ];
 
 export const sinkNoun: Noun<SinkSnapshot> = { kind: 'Sink', columns: COLUMNS };

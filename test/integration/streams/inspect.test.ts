@@ -72,6 +72,27 @@ describe('looking at streams', () => {
     expect((await showSink(link, 's', 'k')).consumers).toMatchObject([{ name: sink.consumer, alive: false }]);
   });
 
+  it('tells of a sink that has events to come and no consumer for a week, until one comes', async () => {
+    const { link, stream } = await openStream(redis, 's');
+    const { sink } = await openSink(redis, link, 'k', { streams: ['s'] });
+    await sink.close();
+    expect((await showSink(link, 's', 'k')).attendedAtMs).toBeGreaterThan(Date.now() - 60_000);
+    const attendedAtMs = Date.now() - 8 * 86_400_000;
+    const { sinks } = link.keys.stream('s');
+    const abandon = () => link.commands.call('HSET', sinks, 'k:attendedAtMs', attendedAtMs);
+    await abandon();
+    expect(await showStream(link, 's')).toMatchObject({ abandoned: [] });
+    await publish(stream, 0, 1);
+    expect(await showStream(link, 's')).toMatchObject({ abandoned: [{ sink: 'k', attendedAtMs }] });
+    await openSink(redis, link, 'k', { streams: ['s'], claimIdleMs: 300 }, () => new Promise<void>(() => {}));
+    expect(await showStream(link, 's')).toMatchObject({ abandoned: [] });
+    await abandon();
+    await until(
+      async () => (await showStream(link, 's')).abandoned.length === 0,
+      'the consumer to say that it is there',
+    );
+  });
+
   it('never shows a lag of 0 while events are unread, whatever was deleted', async () => {
     const { link, stream } = await openStream(redis, 's');
     const { sink } = await openSink(redis, link, 'k', { streams: ['s'] });

@@ -81,6 +81,9 @@ describe('the findings', () => {
     expect(codes({ streams: [stream('s', { oldestPendingMs: 60_000 })] })).toEqual(['warning SINK_BEHIND']);
     expect(codes({ streams: [stream('s', { maxLag: { count: null, exact: false } })] })).toEqual([]);
     expect(codes({ streams: [stream('s', { deadCount: 1 })] })).toEqual(['warning DEAD_LETTERS']);
+    expect(codes({ streams: [stream('s', { abandoned: [{ sink: 'k', attendedAtMs: 0 }] })] })).toEqual([
+      'warning SINK_ABANDONED',
+    ]);
   });
 
   it('tell of a Redis that may lose what it holds', () => {

@@ -26,6 +26,7 @@ const SINK: SinkSnapshot = {
   deadCount: 0,
   filteredTotal: 0,
   lostTotal: 0,
+  attendedAtMs: null,
   consumers: [],
 };
 

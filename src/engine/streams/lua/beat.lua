@@ -12,7 +12,8 @@ local err = wrong_type(events, 'stream', sinks, 'hash', consumers, 'zset')
 if err then return err end
 local group = group_info(events, sink)
 if not group then return {'NOGROUP'} end
-redis.call('ZADD', consumers, whole(math.floor(wall_us() / 1000) + tonumber(lease_ms)), consumer)
+local now = math.floor(wall_us() / 1000)
+redis.call('ZADD', consumers, whole(now + tonumber(lease_ms)), consumer)
 local moved = {}
 for _, id in ipairs(ids) do
   local found = redis.call('XPENDING', events, sink, id, id, 1)
@@ -25,5 +26,8 @@ end
 local cursor = group['last-delivered-id']
 local summary = redis.call('XPENDING', events, sink)
 if summary[1] > 0 then cursor = id_before(summary[2]) end
-if redis.call('HGET', sinks, sink .. ':cursor') ~= cursor then redis.call('HSET', sinks, sink .. ':cursor', cursor) end
+local stored = redis.call('HMGET', sinks, sink .. ':cursor', sink .. ':attendedAtMs')
+if stored[1] ~= cursor then redis.call('HSET', sinks, sink .. ':cursor', cursor) end
+-- To the hour: it is there to find sinks that have been without a consumer for days.
+if now - tonumber(stored[2] or 0) > 3600000 then redis.call('HSET', sinks, sink .. ':attendedAtMs', whole(now)) end
 return {'OK', cursor, moved}

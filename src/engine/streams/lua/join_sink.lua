@@ -38,7 +38,7 @@ if stored[1] and stored[1] ~= config then
   if own and tonumber(own) >= now then others = others - 1 end
   if others > 0 then return {'MISMATCH', stored[1]} end
 end
-redis.call('HSET', sinks, sink .. ':config', config)
+redis.call('HSET', sinks, sink .. ':config', config, sink .. ':attendedAtMs', whole(now))
 if stored[3] then redis.call('HDEL', sinks, sink .. ':removed') end
 redis.call('ZADD', consumers, whole(now + tonumber(lease_ms)), consumer)
 
