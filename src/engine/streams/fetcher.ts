@@ -1,8 +1,12 @@
 /**
  * Reads new entries for the consumers of a sink whose streams are in one slot, which is all of them unless Redis is a
- * cluster, in one blocking read on a connection of its own. Before it
- * reads on a connection for the first time it lets each consumer drain what is pending to it. It never waits for a
- * handler, only for room; and nothing waits for it: claims, heartbeats and close have their own connection.
+ * cluster, in one blocking read on a connection of its own. Before it reads on a connection for the first time it lets
+ * each consumer drain what is pending to it. It never waits for a handler, only for room; and nothing waits for it:
+ * claims, heartbeats and close have their own connection.
+ *
+ * A read of many streams shares the room among them, a few events of each, and many small batches cost several times one
+ * large one. So the streams that gave all they were asked for are then read some at a time, in turns, in whole batches,
+ * before all are read again.
  */
 import { backoffMs } from '../core/backoff.ts';
 import { sleep, within } from '../core/clock.ts';
@@ -24,6 +28,8 @@ export interface FetcherHost {
 }
 
 const RETRY = { baseMs: 50, maxMs: 2000 };
+/** Entries of a stream in one read that are worth reading it by itself. */
+const WHOLE_BATCH = 50;
 /** How often a read that does not notice being woken is woken again. */
 const WAKE_AGAIN_MS = 20;
 
@@ -34,6 +40,10 @@ export class Fetcher {
   readonly #consumers = new Set<Consumer>();
   readonly #stopping = new AbortController();
   readonly #turn = new Gate();
+  /** Consumers of streams that have more, the one that waits longest first. */
+  readonly #behind = new Set<Consumer>();
+  /** Reads of some of them before all streams are read again. */
+  #partsLeft = 0;
   /** Consumers of the read under way. */
   #reading: ReadonlySet<Consumer> = new Set();
   #running: Promise<void> | undefined;
@@ -54,12 +64,14 @@ export class Fetcher {
     return this.#consumers.size;
   }
 
-  start(): void {
-    this.#running ??= this.#run();
+  /** The stream of this consumer is read from the next `start` on, or before. */
+  add(consumer: Consumer): void {
+    this.#consumers.add(consumer);
   }
 
-  async add(consumer: Consumer): Promise<void> {
-    this.#consumers.add(consumer);
+  /** Reads all streams that were added, now. */
+  async start(): Promise<void> {
+    this.#running ??= this.#run();
     this.#host.changed.open();
     await this.#blocking.wake();
   }
@@ -67,6 +79,7 @@ export class Fetcher {
   /** When the promise resolves nothing more is read for this consumer. */
   async remove(consumer: Consumer): Promise<void> {
     this.#consumers.delete(consumer);
+    this.#behind.delete(consumer);
     while (this.#reading.has(consumer)) {
       await this.#blocking.wake();
       await within(this.#link.clock, WAKE_AGAIN_MS, this.#turn.wait(), () => undefined);
@@ -115,16 +128,19 @@ export class Fetcher {
       consumer.drainedConnects = connects;
     }
     if (this.#host.credit() > 0) for (const consumer of this.#joined()) if (consumer.claimDue) await consumer.claim();
-    const consumers = this.#joined();
-    const credit = consumers.length === 0 ? 0 : this.#host.credit();
+    const joined = this.#joined();
+    const credit = joined.length === 0 ? 0 : this.#host.credit();
     if (credit === 0) return this.#host.changed.wait(signal);
     if (signal.aborted) return;
-    this.#reading = new Set(consumers);
     const { owner } = this.#host.context;
+    const part = this.#takePart(joined, credit);
+    const consumers = part ?? joined;
+    this.#reading = new Set(consumers);
     if (owner) return this.#pull(consumers[0] as Consumer, owner, credit, signal);
     const { sink, consumer: name, settings } = this.#host.context;
     // What arrives is known to be ours for claimIdleMs from when it was asked for.
     const blockMs = Math.min(settings.blockMs, settings.claimIdleMs / 2);
+    const count = Math.max(1, Math.floor(credit / consumers.length));
     const sentMs = this.#link.clock.monotonicMs();
     const reply = (await this.#blocking.call(
       blockMs,
@@ -133,16 +149,38 @@ export class Fetcher {
       sink,
       name,
       'COUNT',
-      Math.max(1, Math.floor(credit / consumers.length)),
-      'BLOCK',
-      Math.ceil(blockMs),
+      count,
+      ...(part ? [] : ['BLOCK', Math.ceil(blockMs)]),
       ...(settings.noAck ? ['NOACK'] : []),
       'STREAMS',
       ...consumers.map(consumer => consumer.eventsKey),
       ...consumers.map(() => '>'),
     )) as [Buffer, RawEntry[]][] | null;
     this.#failures = 0;
-    if (reply) this.#accept(consumers, reply, sentMs);
+    if (!reply) return;
+    this.#accept(consumers, reply, sentMs);
+    if (joined.length > 1) this.#noteBehind(consumers, reply, count);
+  }
+
+  /** As many of the streams that have more as the room is for in whole batches; undefined when all are to be read. */
+  #takePart(joined: readonly Consumer[], credit: number): Consumer[] | undefined {
+    if (this.#partsLeft === 0 || this.#behind.size === 0 || credit < WHOLE_BATCH) {
+      this.#partsLeft = Math.ceil(joined.length / WHOLE_BATCH);
+      return undefined;
+    }
+    this.#partsLeft--;
+    const part: Consumer[] = [];
+    for (const consumer of this.#behind) {
+      this.#behind.delete(consumer);
+      if (consumer.state === 'joined') part.push(consumer);
+      if (part.length === Math.floor(credit / WHOLE_BATCH)) break;
+    }
+    return part.length > 0 ? part : undefined;
+  }
+
+  #noteBehind(consumers: readonly Consumer[], reply: readonly [Buffer, RawEntry[]][], count: number): void {
+    const full = new Set(reply.filter(([, entries]) => entries.length === count).map(([key]) => String(key)));
+    for (const consumer of consumers) if (full.has(consumer.eventsKey)) this.#behind.add(consumer);
   }
 
   /**

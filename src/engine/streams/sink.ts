@@ -31,6 +31,8 @@ const HAND_BACK_SHARE = 0.25;
 const HAND_BACK_MS = 1000;
 /** With so many entries waiting for Redis to answer, or for their delay, nothing more is read. */
 const MAX_BACKLOG = 10_000;
+/** Streams joined at the same time. */
+const JOINS_AT_ONCE = 50;
 /** So many batches of the largest size may wait for their lanes. */
 const MAX_BATCHES_IN_LANES = 16;
 
@@ -143,7 +145,7 @@ export class Sink {
   static async open(link: RedisLink, name: string, options: SinkOptions, handler: SinkHandler): Promise<Sink> {
     const sink = new Sink(link, name, options, handler);
     try {
-      for (const stream of new Set(options.streams)) await sink.addStream(stream);
+      await sink.#join([...new Set(options.streams)], sink.#start);
     } catch (error) {
       await sink.close();
       throw error;
@@ -173,16 +175,7 @@ export class Sink {
   async addStream(stream: string, options: { from?: SinkOptions['from'] } = {}): Promise<void> {
     this.#checkOpen();
     if (this.#members.has(stream)) throw new ArgumentError(`sink "${this.name}" reads stream "${stream}" already`);
-    const start = options.from === undefined ? this.#start : startText(options.from);
-    const consumer = new Consumer(this.#context, stream);
-    await consumer.join(start);
-    try {
-      await this.#read(consumer);
-    } catch (error) {
-      this.#members.delete(stream);
-      await consumer.leave([]).catch(() => {});
-      throw error;
-    }
+    await this.#join([stream], options.from === undefined ? this.#start : startText(options.from));
   }
 
   /**
@@ -271,8 +264,27 @@ export class Sink {
     return { handlersMs: closeTimeoutMs - handBackMs * 1.5, handBackMs };
   }
 
-  /** Reads the stream of a consumer: one blocking read cannot span the slots of a cluster. */
-  async #read(consumer: Consumer): Promise<void> {
+  /** All or none. Reading begins when all are joined. */
+  async #join(streams: readonly string[], start: string): Promise<void> {
+    const consumers = streams.map(stream => new Consumer(this.#context, stream));
+    try {
+      for (let at = 0; at < consumers.length; at += JOINS_AT_ONCE) {
+        const joining = consumers.slice(at, at + JOINS_AT_ONCE).map(consumer => consumer.join(start));
+        const failure = (await Promise.allSettled(joining)).find(joined => joined.status === 'rejected');
+        if (failure) throw failure.reason;
+      }
+      const fetchers = new Set<Fetcher>();
+      for (const consumer of consumers) fetchers.add(await this.#place(consumer));
+      for (const fetcher of fetchers) await fetcher.start();
+    } catch (error) {
+      for (const consumer of consumers) this.#members.delete(consumer.stream);
+      await Promise.all(consumers.map(consumer => consumer.leave([]).catch(() => {})));
+      throw error;
+    }
+  }
+
+  /** Where the stream of a consumer is read: one blocking read cannot span the slots of a cluster. */
+  async #place(consumer: Consumer): Promise<Fetcher> {
     const slot = this.#link.slotOf(consumer.eventsKey);
     for (;;) {
       this.#checkOpen();
@@ -286,8 +298,8 @@ export class Sink {
       // Ended meanwhile, because its last stream was removed.
       if (this.#fetchers.get(slot) !== opening) continue;
       this.#members.set(consumer.stream, { consumer, fetcher });
-      fetcher.start();
-      return fetcher.add(consumer);
+      fetcher.add(consumer);
+      return fetcher;
     }
   }
 

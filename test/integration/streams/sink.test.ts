@@ -150,6 +150,21 @@ describe('a sink', () => {
     expect(sorted(seen)).toEqual(numbers(0, 1000));
   });
 
+  it('reads a stream that has much in large batches, however many others there are, and the others in between', async () => {
+    const { link, stream } = await openStream(redis, 's-0');
+    const streams = numbers(0, 100).map(n => `s-${n}`);
+    const quiet = await EventStream.open(link, 's-99');
+    await publish(stream, 0, 20_000);
+    const { seen } = await openSink(redis, link, 'k', { streams }, () => {
+      if (seen.length === 5000) void quiet.publish('n', 'quiet');
+    });
+    await until(() => seen.length === 20_001, 'all to be handled');
+    expect(seen.indexOf('quiet')).toBeLessThan(15_000);
+    const calls = /cmdstat_xreadgroup:calls=(\d+)/.exec(String(await link.commands.call('INFO', 'commandstats')))?.[1];
+    // A hundredth of the room for each would take 4,000.
+    expect(Number(calls)).toBeLessThan(1000);
+  });
+
   it('hands out an event that was refused again, after the delay it was given', async () => {
     const { link, stream } = await openStream(redis, 's');
     const times: number[] = [];
