@@ -31,14 +31,24 @@ local function refusal_of(wanted, limit, closed_at)
   if shard.count >= limit then return {'FULL', limit} end
 end
 
+-- Workers that were looked at: a batch mostly wants few.
+local seats = {}
+local function seat_of(worker)
+  if seats[worker] then return seats[worker] end
+  local lease = read('zset', 'ZSCORE', members, worker)
+  local owned = read('set', 'SCARD', own)
+  read('hash', 'HLEN', member_info)
+  if wrong then return nil end
+  seats[worker] = {alive = lease and tonumber(lease) > shard.now, owned = owned}
+  return seats[worker]
+end
+
 -- Whether the worker wanted takes the job at once; else it waits in the queue of its group. The second value refuses.
 local function place_of(wanted)
   if wanted.worker ~= '' and wanted.epoch == shard.epoch and wanted.delay_us == 0 then
-    local lease = read('zset', 'ZSCORE', members, wanted.worker)
-    local owned = read('set', 'SCARD', own)
-    read('hash', 'HLEN', member_info)
-    if wrong then return false, wrong end
-    if lease and tonumber(lease) > shard.now and owned < tonumber(wanted.capacity) then return true end
+    local seat = seat_of(wanted.worker)
+    if not seat then return false, wrong end
+    if seat.alive and seat.owned < tonumber(wanted.capacity) then return true end
   end
   read('zset', 'ZCARD', pending)
   read('set', 'SCARD', groups)
@@ -54,6 +64,7 @@ local function admit(wanted, assigned)
     redis.call('HSET', job, 'state', 'assigned', 'worker', wanted.worker, 'token', token, 'attempt', 1, 'dispatch',
       wanted.id, 'terms', wanted.terms, 'group', wanted.group, 'dispatched-at', at, 'payload', wanted.payload)
     redis.call('SADD', own, wanted.key)
+    seats[wanted.worker].owned = seats[wanted.worker].owned + 1
     mail_assignment(wanted.worker, wanted.key, token, 1, wanted.id, wanted.terms, wanted.payload)
     log('dispatched', wanted.key, wanted.worker, token, '')
     return token
