@@ -306,7 +306,12 @@ export abstract class MapWriter {
     // Begun by this write, or begun anew since the last: somebody may have taken it off the list meanwhile.
     const again = reply.generation === begun || (this.#known !== '' && reply.generation !== this.#known);
     this.#known = reply.generation;
-    if (again && !REMOVING.has(script)) await this.#register();
+    if (again && !REMOVING.has(script)) {
+      // The write is done, whatever becomes of this: the next one puts the map on the list then.
+      await this.#register().catch(() => {
+        this.#registered = false;
+      });
+    }
     return reply;
   }
 

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PonosError } from '../../../src/engine/core/errors.ts';
+import { PonosError, RedisUnavailableError } from '../../../src/engine/core/errors.ts';
 import { ReplicatedMap, type ReplicatedMapOptions } from '../../../src/engine/maps/replicated-map.ts';
 import { RedisLink } from '../../../src/engine/redis/link.ts';
 import { seededRandom } from '../report.ts';
@@ -145,10 +145,8 @@ class Writer {
         const { map } = this.#replicas[i % this.#replicas.length] as WatchedReplica;
         await attempt('increments', () => map.increment('n'));
         await attempt('appends', () => map.append('list', `${this.#settings.name}.${i}`));
-        await attempt('swaps', async () => {
-          const value = await map.getFresh('swapped');
-          return map.compareAndSet('swapped', { value }, String(Number(value ?? 0) + 1));
-        });
+        const value = await readSurely(() => map.getFresh('swapped'));
+        await attempt('swaps', () => map.compareAndSet('swapped', { value }, String(Number(value ?? 0) + 1)));
       }),
     );
     return sum;
@@ -201,6 +199,18 @@ class Writer {
     if (dice < 0.98) return map.set(`big${key}`.slice(0, 5), value.padEnd(100_000, '.'));
     if (dice < 0.998 || !this.#settings.resets) return map.compareAndSet(key, { value: map.get(key) }, value);
     return map.reset();
+  }
+}
+
+/** A read has no outcome that could be unknown: it is asked again until it is answered. */
+async function readSurely<T>(read: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof RedisUnavailableError)) throw error;
+      await sleep(TICK_MS);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { RedisUnavailableError } from '../../../src/engine/core/errors.ts';
 import type { MapChange } from '../../../src/engine/maps/changes.ts';
 import { MapClient } from '../../../src/engine/maps/map-client.ts';
 import { ReplicatedMap, type ReplicatedMapOptions } from '../../../src/engine/maps/replicated-map.ts';
@@ -138,6 +139,18 @@ describe('a replicated map under faults', () => {
       ]);
     }
     expect(await control.registry.list('maps')).toEqual(['m']);
+  });
+
+  it('counts a write as done although the map could not be listed after it, and lists it with the next', async () => {
+    const link = await redis.connect();
+    const writer = await MapClient.open(link, 'm');
+    await writer.set('a', '1');
+    await link.commands.call('FLUSHDB');
+    vi.spyOn(link.registry, 'add').mockRejectedValueOnce(new RedisUnavailableError('gone'));
+    expect(await writer.set('b', '2')).toMatchObject({ changed: true });
+    expect(await link.registry.list('maps')).toEqual([]);
+    await writer.set('c', '3');
+    expect(await link.registry.list('maps')).toEqual(['m']);
   });
 
   it('ends with an error instead when that is asked for', async () => {
