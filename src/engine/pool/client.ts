@@ -28,7 +28,8 @@ import { type Outcome, Outcomes } from './outcomes.ts';
 import { hasRoom } from './placement.ts';
 import { PoolView } from './pool-view.ts';
 import type { Route } from './routes.ts';
-import { type DispatchRequest, type LossCause, MAX_NOTES, type Shard } from './shard.ts';
+import { type DispatchRequest, MAX_NOTES, type Shard } from './shard.ts';
+import type { LossCause } from './shard-attachment.ts';
 import type { ShardView } from './shard-view.ts';
 import { dispatched, dispatchSpan } from './tracing.ts';
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts';
-import type { LossCause } from './shard.ts';
+import type { LossCause } from './shard-attachment.ts';
 
 /**
  * Every shard notices by itself that Redis lost something. What others tell of the same cause within a lease of the first is

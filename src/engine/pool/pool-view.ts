@@ -12,7 +12,8 @@ import { LossNews } from './loss-news.ts';
 import { type LeaseOption, poolOptions } from './options.ts';
 import type { ProtocolRange } from './protocol.ts';
 import { RouteMap } from './route-map.ts';
-import { type LossCause, Shard } from './shard.ts';
+import { Shard } from './shard.ts';
+import type { LossCause } from './shard-attachment.ts';
 import { ShardView } from './shard-view.ts';
 
 export interface PoolViewOptions {

@@ -9,7 +9,8 @@ import type { Subscription } from '../redis/subscriptions.ts';
 import { Membership } from './membership.ts';
 import { parsePoolEvent } from './messages.ts';
 import { DEFAULT_GROUP } from './routes.ts';
-import type { LossCause, Shard } from './shard.ts';
+import type { Shard } from './shard.ts';
+import type { LossCause } from './shard-attachment.ts';
 
 export interface ShardViewEvents {
   /** Redis may have lost something of the shard, which is in quarantine now. */

@@ -1,53 +1,18 @@
-/**
- * One shard of a pool, as the scripts see it: every transition is one call here. The pool's generation goes with each; a
- * reply LOST says that the shard is not the one this process knows (flushed, or made anew). Then the shard is looked up
- * again, or made again as it was, and the call repeated once. Whether Redis itself is the one of before is told by each look
- * at the members. In both cases `lost` says that jobs and leases may be missing, and live workers assert theirs.
- */
+/** One shard of a pool, as the scripts see it: every transition is one call here. */
 import { type Bytes, byteLength } from '../core/bytes.ts';
-import { Emitter } from '../core/emitter.ts';
-import { ConflictError, InvariantError, NotFoundError } from '../core/errors.ts';
-import { newId } from '../core/ids.ts';
+import { InvariantError } from '../core/errors.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import type { Connection } from '../redis/connection.ts';
 import { translateError } from '../redis/errors.ts';
 import type { KeyBytes } from '../redis/keys.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { type Argument, decodeReply, type Script } from '../redis/script.ts';
-import { type LeaseOption, type LeaseTerms, resolveLease } from './options.ts';
-import { originOf, PROTOCOL, type ProtocolRange, requireProtocol } from './protocol.ts';
+import type { LeaseTerms } from './options.ts';
+import { PROTOCOL } from './protocol.ts';
 import * as scripts from './scripts.gen.ts';
+import { type Inputs, type Known, ShardAttachment, type ShardOptions } from './shard-attachment.ts';
 import { formatDigest, formatTerms } from './terms.ts';
 import { TickBatch } from './tick-batch.ts';
-
-type Inputs = Record<string, Argument | readonly Argument[]>;
-type Known<Reply> = Exclude<Reply, { status: 'LOST' }>;
-
-export interface ShardOptions {
-  create: boolean;
-  /** undefined: the terms the pool has. */
-  lease: LeaseOption | undefined;
-  /** undefined: the limit the pool has. */
-  limit: number | undefined;
-  /** undefined: as many as the pool has. */
-  shards: number | undefined;
-  /** Version of a new one; default the newest this process speaks. */
-  protocol?: number | undefined;
-  /** Versions this process speaks; default those of this release. */
-  protocols?: ProtocolRange | undefined;
-  defaults: ShardSettings;
-}
-
-interface ShardSettings {
-  limit: number;
-  /** How many the pool has. */
-  shards: number;
-  ledgerLength: number;
-  deadLimit: number;
-}
-
-/** Why Redis may know less than it did: the shard was flushed or made anew, or another server answers, or a restarted one. */
-export type LossCause = 'flushed' | 'server';
 
 export interface DispatchRequest {
   id: string;
@@ -86,36 +51,22 @@ export const MAX_NOTES = 1000;
 /** Of one script. */
 const MAX_DISPATCHES = 50;
 const MAX_DISPATCH_BYTES = 65_536;
-const TERM_FIELDS = ['lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms'] as const;
-const SETTING_FIELDS = ['limit', 'shards', 'ledger-length', 'dead-limit'] as const;
 
 export class Shard {
   readonly pool: string;
   readonly index: number;
-  /** `lost`: Redis may know less of the shard than it did; the shard is in quarantine. */
-  readonly events = new Emitter<{ lost: LossCause }>();
   readonly #link: RedisLink;
-  readonly #options: ShardOptions;
+  readonly #attachment: ShardAttachment;
   readonly #keys: ReturnType<RedisLink['keys']['pool']>;
   readonly #fixed;
   readonly #dispatches: TickBatch<DispatchRequest, DispatchAnswer>;
-  readonly #protocols: ProtocolRange;
-  #protocol: number;
-  #generation = '';
-  #server = '';
   #quarantineEndMs = 0;
-  #terms: LeaseTerms = resolveLease('default');
-  #settings: ShardSettings;
-  #attaching: Promise<void> | undefined;
 
   private constructor(link: RedisLink, pool: string, index: number, options: ShardOptions) {
     this.#link = link;
     this.pool = pool;
     this.index = index;
-    this.#options = options;
-    this.#settings = options.defaults;
-    this.#protocols = options.protocols ?? PROTOCOL;
-    this.#protocol = options.protocol ?? this.#protocols.newest;
+    this.#attachment = new ShardAttachment(link, pool, index, options);
     const keys = link.keys.pool(pool, index);
     this.#keys = keys;
     this.#fixed = {
@@ -143,7 +94,7 @@ export class Shard {
   /** @throws NotFoundError when it does not exist and is not to be made; ConflictError when its lease terms differ. */
   static async open(link: RedisLink, pool: string, index: number, options: ShardOptions): Promise<Shard> {
     const shard = new Shard(link, pool, index, options);
-    await shard.#attach();
+    await shard.#attachment.attach();
     return shard;
   }
 
@@ -161,22 +112,26 @@ export class Shard {
     return [first, ...(await Promise.all(others))];
   }
 
+  get events(): ShardAttachment['events'] {
+    return this.#attachment.events;
+  }
+
   /** How many the pool has. */
   get shardCount(): number {
-    return this.#settings.shards;
+    return this.#attachment.shardCount;
   }
 
   /** Version of the protocol it speaks. */
   get protocol(): number {
-    return this.#protocol;
+    return this.#attachment.protocol;
   }
 
   get terms(): LeaseTerms {
-    return this.#terms;
+    return this.#attachment.terms;
   }
 
   get generation(): string {
-    return this.#generation;
+    return this.#attachment.generation;
   }
 
   /** A key of it: who wants to know where the shard is asks for the place of this. */
@@ -209,42 +164,45 @@ export class Shard {
     keys: K,
     args: Omit<A, 'generation'>,
   ): Promise<Known<R>> {
-    return this.#run(script, keys, args);
+    return this.#attachment.run(script, keys, args);
   }
 
   register(worker: string, node: string, incarnation: Argument, info: string) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
-    return this.#run(scripts.registerScript, keys, { worker, node, incarnation, info, events: this.#keys.events });
+    return this.#attachment.run(scripts.registerScript, keys, {
+      worker,
+      node,
+      incarnation,
+      info,
+      events: this.#keys.events,
+    });
   }
 
   /** On the connection given, so that it waits behind nothing. */
   renew(connection: Connection, worker: string, incarnation: Argument, health = '') {
     const { events } = this.#keys;
-    return this.#run(scripts.renewScript, this.#fixed, { worker, incarnation, health, events }, connection);
+    return this.#attachment.run(scripts.renewScript, this.#fixed, { worker, incarnation, health, events }, connection);
   }
 
   /** `incarnation`: the worker's own, when it leaves by itself. */
   drain(worker: string, incarnation: Argument = '') {
     const { events, mailboxPrefix } = this.#keys;
     const args = { worker, incarnation, events, mailbox_prefix: mailboxPrefix };
-    return this.#run(scripts.drainScript, this.#fixed, args);
+    return this.#attachment.run(scripts.drainScript, this.#fixed, args);
   }
 
   leave(worker: string, incarnation: Argument) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
-    return this.#run(scripts.leaveScript, keys, { worker, incarnation, events: this.#keys.events });
+    return this.#attachment.run(scripts.leaveScript, keys, { worker, incarnation, events: this.#keys.events });
   }
 
   /** `group` is the one whose waiting jobs matter to the caller. */
   async members(worker: string, group: string, knownEpoch: number) {
     const keys = { ...this.#fixed, pending: this.#keys.pending(group) };
     const { events } = this.#keys;
-    const reply = await this.#run(scripts.membersScript, keys, { worker, known_epoch: knownEpoch, events });
+    const reply = await this.#attachment.run(scripts.membersScript, keys, { worker, known_epoch: knownEpoch, events });
     this.#quarantineEndMs = this.#link.clock.monotonicMs() + reply.quarantine_ms;
-    if (reply.server !== this.#server) {
-      this.#server = reply.server;
-      this.events.emit('lost', 'server');
-    }
+    this.#attachment.noteServer(reply.server);
     return reply;
   }
 
@@ -258,7 +216,7 @@ export class Shard {
 
   due(group: string, offset: number, count: number) {
     const keys = { ...this.#fixed, pending: this.#keys.pending(group) };
-    return this.#run(scripts.dueScript, keys, { offset, count });
+    return this.#attachment.run(scripts.dueScript, keys, { offset, count });
   }
 
   assign(
@@ -269,7 +227,7 @@ export class Shard {
     const { id, incarnation, group, capacity } = worker;
     const inputs = { ...this.#fixed, pending: this.#keys.pending(group), own: this.#keys.owned(id) };
     const { events } = this.#keys;
-    return this.#run(scripts.assignScript, inputs, {
+    return this.#attachment.run(scripts.assignScript, inputs, {
       worker: id,
       incarnation,
       epoch,
@@ -282,7 +240,7 @@ export class Shard {
   /** `pairs`: key and token it runs under here, empty when it does not run. */
   claim(worker: string, incarnation: Argument, pairs: readonly Argument[]) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
-    return this.#run(scripts.claimScript, keys, {
+    return this.#attachment.run(scripts.claimScript, keys, {
       worker,
       incarnation,
       replies_prefix: this.#keys.repliesPrefix,
@@ -295,19 +253,19 @@ export class Shard {
   started(worker: string, items: readonly Argument[], notes = true) {
     const { events, repliesPrefix } = this.#keys;
     const args = { worker, items, notes: notes ? 1 : 0, replies_prefix: repliesPrefix, events };
-    return this.#run(scripts.startedScript, this.#fixed, args);
+    return this.#attachment.run(scripts.startedScript, this.#fixed, args);
   }
 
   /** `items`: key, token, outcome, result. */
   settle(worker: string, items: readonly Argument[]) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
     const { events, repliesPrefix } = this.#keys;
-    return this.#run(scripts.settleScript, keys, { items, replies_prefix: repliesPrefix, events });
+    return this.#attachment.run(scripts.settleScript, keys, { items, replies_prefix: repliesPrefix, events });
   }
 
   fail(worker: string, key: KeyBytes, token: number, failure: string, random: number, final: boolean) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
-    return this.#run(scripts.failScript, keys, {
+    return this.#attachment.run(scripts.failScript, keys, {
       key,
       token,
       failure,
@@ -321,7 +279,7 @@ export class Shard {
   release(worker: string, key: KeyBytes, token: number, target: ReleaseTarget | undefined, reason: string) {
     const next = target?.worker ?? '';
     const keys = { ...this.#fixed, own: this.#keys.owned(worker), next_own: this.#keys.owned(next) };
-    return this.#run(scripts.releaseScript, keys, {
+    return this.#attachment.run(scripts.releaseScript, keys, {
       key,
       token,
       next,
@@ -336,16 +294,16 @@ export class Shard {
 
   /** Opens or closes it for new jobs. */
   gate(open: boolean) {
-    return this.#run(scripts.gateScript, this.#fixed, { open: open ? 1 : 0 });
+    return this.#attachment.run(scripts.gateScript, this.#fixed, { open: open ? 1 : 0 });
   }
 
   raiseProtocol(version: number, dryRun: boolean) {
     const args = { version, dry_run: dryRun ? 1 : 0, events: this.#keys.events };
-    return this.#run(scripts.raiseProtocolScript, this.#fixed, args);
+    return this.#attachment.run(scripts.raiseProtocolScript, this.#fixed, args);
   }
 
   rebalance() {
-    return this.#run(scripts.rebalanceScript, this.#fixed, { events: this.#keys.events });
+    return this.#attachment.run(scripts.rebalanceScript, this.#fixed, { events: this.#keys.events });
   }
 
   retry(id: string, key: KeyBytes, group: string) {
@@ -358,17 +316,17 @@ export class Shard {
       dead_job: this.#keys.deadJob(key),
     };
     const { mailboxPrefix, events } = this.#keys;
-    return this.#run(scripts.retryScript, keys, { id, key, group, mailbox_prefix: mailboxPrefix, events });
+    return this.#attachment.run(scripts.retryScript, keys, { id, key, group, mailbox_prefix: mailboxPrefix, events });
   }
 
   purge(keys: readonly KeyBytes[]) {
-    return this.#run(scripts.purgeScript, this.#fixed, { job_keys: keys });
+    return this.#attachment.run(scripts.purgeScript, this.#fixed, { job_keys: keys });
   }
 
   /** `items`: key and the worker group it belongs to from now on. */
   regroup(items: readonly Argument[]) {
     const { events, mailboxPrefix } = this.#keys;
-    return this.#run(scripts.regroupScript, this.#fixed, { items, events, mailbox_prefix: mailboxPrefix });
+    return this.#attachment.run(scripts.regroupScript, this.#fixed, { items, events, mailbox_prefix: mailboxPrefix });
   }
 
   stop(id: string, key: KeyBytes, replyTo: string, connection?: Connection) {
@@ -381,7 +339,7 @@ export class Shard {
       mailbox_prefix: this.#keys.mailboxPrefix,
       replies_prefix: this.#keys.repliesPrefix,
     };
-    return this.#run(scripts.stopScript, keys, args, connection);
+    return this.#attachment.run(scripts.stopScript, keys, args, connection);
   }
 
   notify(id: string, key: KeyBytes, payload: Argument, connection?: Connection) {
@@ -398,17 +356,17 @@ export class Shard {
       retention_ms: REQUEST_RETENTION_MS,
       mailbox_prefix: this.#keys.mailboxPrefix,
     };
-    return this.#run(scripts.notifyScript, keys, args, connection);
+    return this.#attachment.run(scripts.notifyScript, keys, args, connection);
   }
 
   /** Drops `handled` notifications, the first of which has the number `first`, and gives the next ones. */
   takeNotes(key: KeyBytes, token: number, first: number, handled: number) {
     const keys = { ...this.#fixed, job: this.#keys.job(key), notes: this.#keys.notes(key) };
-    return this.#run(scripts.takeNotesScript, keys, { token, first, handled });
+    return this.#attachment.run(scripts.takeNotesScript, keys, { token, first, handled });
   }
 
   reap(batch: number, random: number) {
-    return this.#run(scripts.reapScript, this.#fixed, {
+    return this.#attachment.run(scripts.reapScript, this.#fixed, {
       batch,
       random,
       replies_prefix: this.#keys.repliesPrefix,
@@ -419,12 +377,20 @@ export class Shard {
   /** `items`: key, token, state, attempt, stable ms, group, dispatch, terms, payload. */
   reassert(worker: string, incarnation: Argument, items: readonly Argument[]) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
-    return this.#run(scripts.reassertScript, keys, { worker, incarnation, events: this.#keys.events, items });
+    return this.#attachment.run(scripts.reassertScript, keys, {
+      worker,
+      incarnation,
+      events: this.#keys.events,
+      items,
+    });
   }
 
   /** `items`: key, dispatch, token, outcome, digest. */
   resettle(items: readonly Argument[]) {
-    return this.#run(scripts.resettleScript, this.#fixed, { replies_prefix: this.#keys.repliesPrefix, items });
+    return this.#attachment.run(scripts.resettleScript, this.#fixed, {
+      replies_prefix: this.#keys.repliesPrefix,
+      items,
+    });
   }
 
   /** Fields of the shard's settings and counters; null where absent. */
@@ -459,111 +425,12 @@ export class Shard {
       items.push(worker, epoch, capacity);
     }
     const args = { items, mailbox_prefix: mailboxPrefix, events };
-    const reply = await this.#run(scripts.dispatchScript, this.#fixed, args, connection);
+    const reply = await this.#attachment.run(scripts.dispatchScript, this.#fixed, args, connection);
     if (reply.status !== 'DONE') throw new InvariantError(`dispatch answered ${reply.status}`);
     return reply.answers.map(raw => {
       const answer = decodeReply(scripts.dispatchScript, raw) as DispatchAnswer | { status: 'WRONG'; message: string };
       if (answer.status !== 'WRONG') return answer;
       return translateError(new Error(answer.message), { address: this.#link.address });
     });
-  }
-
-  async #run<K extends Inputs, A extends Inputs & { generation: Argument }, R extends { status: string }>(
-    script: Script<K, A, R>,
-    keys: K,
-    args: Omit<A, 'generation'>,
-    connection: Connection = this.#link.commands,
-  ): Promise<Known<R>> {
-    const inputs = args as A;
-    (inputs as { generation: Argument }).generation = this.#generation;
-    const reply = await connection.run(script, keys, inputs);
-    if (reply.status !== 'LOST') return reply as Known<R>;
-    await this.#reattach();
-    (inputs as { generation: Argument }).generation = this.#generation;
-    const second = await connection.run(script, keys, inputs);
-    if (second.status === 'LOST') throw new NotFoundError('pool', this.pool);
-    return second as Known<R>;
-  }
-
-  #reattach(): Promise<void> {
-    this.#attaching ??= (async () => {
-      try {
-        const [generation, server] = [this.#generation, this.#server];
-        await this.#attach();
-        if (originOf(this.#generation) !== originOf(generation)) this.events.emit('lost', 'flushed');
-        else if (this.#server !== server) this.events.emit('lost', 'server');
-      } finally {
-        this.#attaching = undefined;
-      }
-    })();
-    return this.#attaching;
-  }
-
-  async #attach(): Promise<void> {
-    // Whoever knew the shard makes it again, so that workers need not come first.
-    if (this.#options.create || this.#generation !== '') await this.#create();
-    const fields = (await this.readConfig('generation', 'server', 'protocol', ...SETTING_FIELDS, ...TERM_FIELDS)).map(
-      field => (field === null ? '' : String(field)),
-    );
-    const [generation = '', server = '', protocol = '', limit, shards, ledgerLength, deadLimit, ...terms] = fields;
-    if (generation === '') {
-      throw new NotFoundError('pool', this.pool, { hint: 'It is made by the first worker that starts in it.' });
-    }
-    requireProtocol(this.pool, protocol, this.#protocols);
-    const wanted = this.#options.shards;
-    if (wanted !== undefined && wanted !== Number(shards)) {
-      throw new ConflictError(`pool "${this.pool}" has ${shards} shards, not ${wanted}`, {
-        code: 'SHARDS_MISMATCH',
-        hint: 'The number of shards is fixed when a pool is made; leave it out.',
-      });
-    }
-    const [leaseMs = 0, marginMs = 0, graceMs = 0, clampMs = 0, stopBudgetMs = 0] = terms.map(Number);
-    this.#terms = resolveLease({ leaseMs, marginMs, graceMs, clampMs, stopBudgetMs });
-    this.#settings = {
-      limit: Number(limit),
-      shards: Number(shards),
-      ledgerLength: Number(ledgerLength),
-      deadLimit: Number(deadLimit),
-    };
-    this.#protocol = Number(protocol);
-    this.#generation = generation;
-    this.#server = server;
-  }
-
-  async #create(): Promise<void> {
-    const { lease, limit } = this.#options;
-    const known = this.#generation !== '';
-    // A shard that was lost is made again as it was.
-    const terms = resolveLease(known ? this.#terms : (lease ?? 'default'));
-    const { shards, ledgerLength, deadLimit } = this.#settings;
-    const reply = await this.#link.commands.run(
-      scripts.createScript,
-      { config: this.#keys.config, members: this.#keys.members },
-      {
-        generation: newId(),
-        shards,
-        terms_given: lease === undefined ? 0 : 1,
-        limit_given: limit === undefined ? 0 : 1,
-        lease_ms: terms.leaseMs,
-        margin_ms: terms.marginMs,
-        grace_ms: terms.graceMs,
-        clamp_ms: terms.clampMs,
-        stop_budget_ms: terms.stopBudgetMs,
-        limit: (known ? undefined : limit) ?? this.#settings.limit,
-        ledger_length: ledgerLength,
-        dead_limit: deadLimit,
-        protocol: this.#protocol,
-        oldest_protocol: this.#protocols.oldest,
-        known: known ? 1 : 0,
-        events: this.#keys.events,
-      },
-    );
-    if (reply.status === 'CONFLICT') {
-      throw new ConflictError(
-        `pool "${this.pool}" has live workers with a lease of ${reply.lease_ms} ms, not ${terms.leaseMs} ms`,
-        { code: 'LEASE_MISMATCH', hint: 'Use the same lease for every worker, or stop all of them first.' },
-      );
-    }
-    await this.#link.registry.add('pools', this.pool);
   }
 }
