@@ -83,6 +83,7 @@ function isParserError(error: Error): boolean {
 function stripHelp(message: string): string {
   return message
     .replace(/\nSee more help with --help[\s\S]*$/, '')
+    .replace(/^The following errors? occurred:\s+/, '')
     .replace(/^Parsing (--[\w-]+)\s+/, '$1: ')
     .replace(/ but received: [\s\S]*$/, '')
     .replace(/\s*\n\s*/g, ' ');

@@ -122,7 +122,9 @@ describe('acting on sinks', () => {
       'Remove sink "billing" of stream "orders" with 1 events to come, 0 pending, 2 dead letters',
     );
     expect((await cli(['sink', 'remove', 'orders', 'billing', '--yes'])).code).toBe(0);
-    expect((await cli(['sink', 'show', 'orders', 'billing'])).code).toBe(3);
+    const shown = await cli(['sink', 'show', 'orders', 'billing']);
+    expect(shown.code).toBe(3);
+    expect(shown.stderr).toContain('sink "billing" of stream "orders" does not exist');
     expect((await cli(['sink', 'dead', 'list', 'orders', 'billing'])).code).toBe(3);
   });
 
@@ -216,7 +218,11 @@ describe('acting on sinks', () => {
     ]);
     const event = await ponosJson<{ item: Item }>(['stream', 'get', 'orders', String(results[0]?.id)], { env: env() });
     expect(event.item).toMatchObject({ event: 'x', payload: 'one', headers: { 'ponos-replay-of': first.id } });
-    expect((await cli([...replay, String(first.deadId)])).code).toBe(3);
+    const again = await cli([...replay, String(first.deadId)]);
+    expect(again.code).toBe(3);
+    expect(again.stderr).toContain(
+      `dead letter "${String(first.deadId)}" of sink "billing" of stream "orders" does not exist`,
+    );
     expect((await cli([...replay, '--all'])).stderr).toBe('replayed 0 dead letters\n');
   });
 

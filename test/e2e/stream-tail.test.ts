@@ -32,6 +32,15 @@ describe('ponos stream tail', () => {
     expect(await payloads('orders', '--grep', '^t')).toEqual(['two', 'three']);
   });
 
+  test('says which flags and which start are wrong', async () => {
+    const both = await cli(['stream', 'tail', 'orders', '--last', '3', '--since', '5m']);
+    expect(both.code).toBe(2);
+    expect(both.stderr).toMatch(/^Error: --last cannot also be provided when using --since\n/);
+    const start = await cli(['stream', 'tail', 'orders', '--since', 'yesterday']);
+    expect(start.code).toBe(2);
+    expect(start.stderr).toContain('"yesterday" is neither an event id, nor a time, nor a duration');
+  });
+
   test('follows several streams, also one that comes later, and says of which an event is', async () => {
     await publish('orders', 'old', 'x');
     const running = startPonos(['stream', 'tail', 'orders', 'later', '--count', '2'], { env: env() });

@@ -26,7 +26,7 @@ export function parseMoment(text: string): Moment {
       // Told below, with everything that would have been right.
     }
   }
-  throw new OptionError('neither an event id, nor a time, nor a duration', {
+  throw new OptionError(`"${text}" is neither an event id, nor a time, nor a duration`, {
     hint: 'Write 1763900000000-0, 2026-11-23T19:00:00Z or 5m.',
   });
 }

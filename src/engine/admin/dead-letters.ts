@@ -97,7 +97,7 @@ async function redeliver(
     { events, sinks, dead: dead(sink) },
     { sink, holder: HOLDER, idle_ms: claimIdleMs, ids },
   );
-  if (reply.status === 'MISSING') throw new NotFoundError(`sink of stream "${stream}"`, sink);
+  if (reply.status === 'MISSING') throw new NotFoundError('sink', sink, { of: `stream "${stream}"` });
   return reply.results.map(String);
 }
 

@@ -290,7 +290,7 @@ function requireIdle(sink: SinkSnapshot, force = false): SinkSnapshot {
 }
 
 function noSink(stream: string, sink: string): NotFoundError {
-  return new NotFoundError(`sink of stream "${stream}"`, sink);
+  return new NotFoundError('sink', sink, { of: `stream "${stream}"` });
 }
 
 function inUse(stream: string, sink: string, consumers: number): ConflictError {

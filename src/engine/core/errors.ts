@@ -79,8 +79,10 @@ export class ReadOnlyError extends PonosError {
 
 export class NotFoundError extends PonosError {
   readonly kind = 'outcome';
-  constructor(resource: string, name: string, details?: ErrorDetails) {
-    super('NOT_FOUND', `${resource} "${name}" does not exist`, details);
+  /** `details.of` says of what it is: `stream "orders"`. */
+  constructor(resource: string, name: string, details?: ErrorDetails & { of?: string }) {
+    const whole = details?.of ? ` of ${details.of}` : '';
+    super('NOT_FOUND', `${resource} "${name}"${whole} does not exist`, details);
   }
 }
 

@@ -45,7 +45,8 @@ export async function showEvent(link: RedisLink, stream: string, id: string): Pr
   await showOrdinaryStream(link, stream);
   const [entry] = (await link.commands.call('XRANGE', link.keys.stream(stream).events, exact, exact)) as RawEntry[];
   if (!entry) {
-    throw new NotFoundError(`event of stream "${stream}"`, exact, {
+    throw new NotFoundError('event', exact, {
+      of: `stream "${stream}"`,
       hint: 'It was never there, or was removed: "ponos stream show" says which ids are first and last.',
     });
   }
@@ -100,7 +101,8 @@ export async function showDead(link: RedisLink, stream: string, sink: string, id
 }
 
 export function noDeadLetter(stream: string, sink: string, id: string): NotFoundError {
-  return new NotFoundError(`dead letter of sink "${sink}" of stream "${stream}"`, id, {
+  return new NotFoundError('dead letter', id, {
+    of: `sink "${sink}" of stream "${stream}"`,
     hint: `"ponos sink dead list ${stream} ${sink}" shows those there are.`,
   });
 }

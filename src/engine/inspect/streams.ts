@@ -87,7 +87,7 @@ export async function listSinks(link: RedisLink, stream?: string | readonly stri
 /** @throws NotFoundError when the stream or the sink does not exist; ConflictError PARTITIONED: each partition has its own. */
 export async function showSink(link: RedisLink, stream: string, sink: string): Promise<SinkSnapshot> {
   const sinks = await readSinks(link, checkName('stream', stream), await redisTimeMs(link.commands));
-  if (!sinks) throw await notOrdinary(link, stream);
+  if (!sinks) throw await notOrdinary(link, stream, `"ponos sink list ${stream}" shows the sinks of each`);
   const found = sinks.find(({ name }) => name === checkName('sink', sink));
   if (!found) throw noSink(stream, sink);
   return found;
@@ -301,9 +301,9 @@ function parseHash(reply: unknown): Map<string, unknown> {
   return Array.isArray(reply) ? parseInfo(reply) : new Map(Object.entries(reply as Record<string, unknown>));
 }
 
-async function notOrdinary(link: RedisLink, name: string): Promise<PonosError> {
+async function notOrdinary(link: RedisLink, name: string, then?: string): Promise<PonosError> {
   const count = await partitionCount(link, name);
-  return count === undefined ? noStream(name) : partitionedError(name, count);
+  return count === undefined ? noStream(name) : partitionedError(name, count, then);
 }
 
 function noStream(name: string): NotFoundError {
@@ -311,7 +311,8 @@ function noStream(name: string): NotFoundError {
 }
 
 function noSink(stream: string, name: string): NotFoundError {
-  return new NotFoundError(`sink of stream "${stream}"`, name, {
+  return new NotFoundError('sink', name, {
+    of: `stream "${stream}"`,
     hint: `"ponos sink list ${stream}" shows those that exist.`,
   });
 }

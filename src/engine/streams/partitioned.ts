@@ -23,10 +23,15 @@ export async function refusePartitioned(link: RedisLink, name: string): Promise<
   if (count !== undefined) throw partitionedError(name, count);
 }
 
-export function partitionedError(name: string, count: number): ConflictError {
+/** `then` is what there is to do beside naming a partition. */
+export function partitionedError(
+  name: string,
+  count: number,
+  then = 'to publish, give a key (--key, PartitionedStream)',
+): ConflictError {
   const [first, last] = [partitionName(name, 0), partitionName(name, count - 1)];
   return new ConflictError(`stream "${name}" is partitioned, and has no events of its own`, {
     code: 'PARTITIONED',
-    hint: `Name one of its partitions, ${count === 1 ? `"${first}"` : `"${first}" to "${last}"`}; to publish, give a key (--key, PartitionedStream).`,
+    hint: `Name one of its partitions, ${count === 1 ? `"${first}"` : `"${first}" to "${last}"`}; ${then}.`,
   });
 }
