@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ndjson, ponosJson, startPonos } from '../support/cli.ts';
 import { useRedis } from '../support/fixture.ts';
 import { streamCli } from '../support/stream-cli.ts';
+import { until } from '../support/until.ts';
 
 describe('a partitioned stream on the command line', () => {
   const redis = useRedis();
@@ -112,6 +113,33 @@ describe('a partitioned stream on the command line', () => {
     expect((await cli(['stream', 'tail', 'orders', 'orders.1', '--last', '1', '--no-follow', '--raw'])).code).toBe(0);
   });
 
+  test('is followed by a tail that began before it was made', async () => {
+    const args = ['stream', 'tail', 'orders', '--count', '8'];
+    const alone = startPonos(args, { env: env() });
+    await publish('plain', 'x', '1');
+    const beside = startPonos([...args, 'plain', '--last', '1', '-o', 'ndjson'], { env: env() });
+    const counting = startPonos(['stream', 'tail', 'orders', '--rate', '-o', 'ndjson'], { env: env() });
+    for (const running of [alone, beside, counting]) await running.says('"orders" does not exist yet; waiting for it');
+    for (const running of [alone, beside, counting]) await running.says('Ctrl-C ends it');
+    await create();
+    for (const key of KEYS) await publish('orders', 'placed', key, '--key', key);
+    const { stdout, stderr, code } = await alone.result;
+    expect([code, stdout.match(/ {2}orders\.[0-3] {2}placed {2}/g)?.length]).toEqual([0, 8]);
+    expect(stderr).toContain('stream "orders" is there, with 4 partitions\n');
+    const both = ndjson((await beside.result).stdout);
+    expect([both.length, both[0]?.stream]).toEqual([8, 'plain']);
+    await until(() => counting.stdout.includes('"totalCount":'), 'a line of the meter');
+    const total = () => {
+      const last = new Map(
+        ndjson(counting.stdout.replace(/[^\n]*$/, '')).map(row => [row.stream, Number(row.totalCount)]),
+      );
+      return [...last.values()].reduce((sum, count) => sum + count, 0);
+    };
+    await until(() => total() === 8, 'all events to be counted');
+    expect(counting.stdout).toContain('"stream":"orders.3"');
+    expect((await counting.stop()).code).toBe(130);
+  });
+
   test('is trimmed partition by partition; what is of one partition is asked of that one', async () => {
     await create();
     for (const n of [1, 2, 3]) await publish('orders', 'placed', String(n), '--key', 'ann');
@@ -140,6 +168,7 @@ describe('a partitioned stream on the command line', () => {
       const { stdout, stderr, code } = await cli(args);
       expect([args, code, stdout]).toEqual([args, 4, '']);
       expect(stderr).toContain('"orders.0" to "orders.3"');
+      if (args[0] === 'sink') expect(stderr).toContain('"ponos sink list orders" shows the sinks of each');
     }
     expect((await cli(['stream', 'replay', partition, '--raw'])).stdout).toBe('5\n');
     expect((await cli(['sink', 'list', 'orders', '-o', 'csv'])).stdout).toContain(partition);

@@ -10,11 +10,6 @@ import { safeJson, safeText } from '../../present/safe-text.ts';
 import { cutText } from '../../present/width.ts';
 import type { Output, RecordStream } from '../output.ts';
 
-export interface EventPrinterOptions {
-  /** Several streams are read: lines say of which an event is. */
-  showStream: boolean;
-}
-
 const GAP = '  ';
 const LINE_FEED = 10;
 /** No character takes more bytes in UTF-8. */
@@ -22,14 +17,19 @@ const MAX_CHARACTER_BYTES = 4;
 
 export class EventPrinter {
   readonly #output: Output;
-  readonly #options: EventPrinterOptions;
+  /** Several streams are read: lines say of which an event is. */
+  #showStream = false;
   readonly #records: RecordStream<StreamEvent> | undefined;
 
-  constructor(output: Output, options: EventPrinterOptions) {
+  constructor(output: Output) {
     this.#output = output;
-    this.#options = options;
     const { format } = output.looks;
     this.#records = format === 'table' || format === 'wide' ? undefined : output.stream(eventNoun);
+  }
+
+  /** What comes is of these streams from now on. */
+  follows(streams: readonly string[]): void {
+    this.#showStream = streams.length > 1;
   }
 
   event(event: StreamEvent): Promise<void> {
@@ -65,7 +65,7 @@ export class EventPrinter {
 
   #heads(event: StreamEvent): string[] {
     const wide = this.#output.looks.format === 'wide' ? [event.id] : [];
-    const stream = this.#options.showStream ? [event.stream] : [];
+    const stream = this.#showStream ? [event.stream] : [];
     return [...wide, eventTime(event) ?? event.id, ...stream, event.name, event.topic ?? '-'];
   }
 }

@@ -8,11 +8,18 @@ const EVERY_MS = 1000;
 
 export class RateMeter {
   readonly #output: Output;
-  readonly #counts: Map<string, { events: number; bytes: number; total: number }>;
+  #counts = new Map<string, { events: number; bytes: number; total: number }>();
 
-  constructor(output: Output, streams: readonly string[]) {
+  constructor(output: Output) {
     this.#output = output;
-    this.#counts = new Map(streams.map(stream => [stream, { events: 0, bytes: 0, total: 0 }]));
+  }
+
+  /** A line for each of these from now on. */
+  follows(streams: readonly string[]): void {
+    const counted = this.#counts;
+    this.#counts = new Map(
+      streams.map(stream => [stream, counted.get(stream) ?? { events: 0, bytes: 0, total: 0 }] as const),
+    );
   }
 
   async event({ stream, payload }: StreamEvent): Promise<void> {

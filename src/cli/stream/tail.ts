@@ -12,6 +12,7 @@ import {
   showStream,
 } from '../../engine/index.ts';
 import { formatCount } from '../../present/human.ts';
+import { followLatePartitions } from './late-partitions.ts';
 import { mergeByTime } from './merge.ts';
 
 export interface TailOptions {
@@ -33,6 +34,8 @@ const MOST_NAMED = 8;
 
 /** What is said of events, and of what else happens while they are read. */
 export interface TailPrinter {
+  /** What is read is of these streams from now on. */
+  follows(streams: readonly string[]): void;
   event(event: StreamEvent): Promise<void>;
   note(sentence: string): Promise<void>;
   notice(type: string, fields: object, sentence: string, tone: 'good' | 'bad'): Promise<void>;
@@ -62,13 +65,19 @@ export async function tail(
 ): Promise<void> {
   const { streams, follow, accepts, lastId, count } = options;
   const readers = new TailReaders(link, options.topic, printer, signal);
+  const ended = new AbortController();
+  let looking: Promise<void> | undefined;
   try {
+    printer.follows(streams);
+    const missing: string[] = [];
     for (const stream of streams) {
-      if (!(await exists(link, stream, follow)))
-        await printer.note(`stream "${stream}" does not exist yet; waiting for it`);
+      if (await exists(link, stream, follow)) continue;
+      missing.push(stream);
+      await printer.note(`stream "${stream}" does not exist yet; waiting for it`);
     }
     const events = await openEvents(readers, options);
     if (follow) await printer.note(`following ${sayStreams(streams)}; Ctrl-C ends it`);
+    looking = readers.followLate(missing, streams, AbortSignal.any([signal, ended.signal]));
     let shown = 0;
     for await (const event of events) {
       if (lastId !== undefined && compareEntryIds(event.id, lastId) > 0) break;
@@ -77,7 +86,9 @@ export async function tail(
       if (++shown === count) return;
     }
   } finally {
+    ended.abort();
     await readers.close();
+    await looking;
   }
   const gone = [...readers.removed];
   if (follow && !signal.aborted && gone.length > 0) throw new NotFoundError('stream', gone.join('", "'));
@@ -123,6 +134,8 @@ class TailReaders {
   readonly #printer: TailPrinter;
   readonly #signal: AbortSignal;
   readonly #readers: Reader[] = [];
+  /** The one that follows. */
+  #live: Reader | undefined;
   readonly #stop = () => void this.#closeAll();
   #notices: Promise<void> = Promise.resolve();
 
@@ -137,9 +150,25 @@ class TailReaders {
   async open(starts: ReadonlyMap<string, Start>, follow: boolean): Promise<Reader> {
     const reader = await Reader.open(this.#link, [], { follow, onGap: 'report', topic: this.#topic });
     this.#readers.push(reader);
+    if (follow) this.#live = reader;
     this.#listen(reader, follow);
     for (const [stream, start] of starts) await reader.addStream(stream, start);
     return reader;
+  }
+
+  /** Takes up the partitions of those among `streams` that are `missing` and turn out to have some. */
+  async followLate(missing: readonly string[], streams: readonly string[], signal: AbortSignal): Promise<void> {
+    if (!this.#live) return;
+    let followed = streams;
+    const found = async (stream: string, partitions: readonly string[]) => {
+      followed = [...new Set(followed.flatMap(name => (name === stream ? partitions : [name])))];
+      this.#printer.follows(followed);
+      // Nobody reading is told by the next event.
+      await this.#printer
+        .note(`stream "${stream}" is there, with ${formatCount(partitions.length, 'partition')}`)
+        .catch(() => {});
+    };
+    await followLatePartitions(this.#link, this.#live, missing, found, signal);
   }
 
   async close(): Promise<void> {

@@ -43,7 +43,7 @@ Prints as "stream tail --no-follow" does. With --into nothing is printed: each e
     await showStream(link, stream);
     const end = await replayEnd(link, to);
     const replay = await Replay.open(link, stream, { from: start, to: end, maxEvents: count });
-    const printer = new EventPrinter(this.output, { showStream: false });
+    const printer = new EventPrinter(this.output);
     let target: ReplayTarget = printer;
     const dryRun = this.flags['dry-run'];
     if (dryRun) target = new CountingReplay();

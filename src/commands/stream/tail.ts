@@ -83,14 +83,15 @@ Reading goes on after a lost connection, without loss or repetition.`;
     const signal = end && follow ? AbortSignal.any([stop, this.#after(end.leftMs)]) : stop;
     const options = { streams, startIn, follow, topic, accepts, lastId: end?.lastId, count };
     if (rate) return this.#tailRate(link, options, signal);
-    const printer = new EventPrinter(this.output, { showStream: streams.length > 1 });
+    const printer = new EventPrinter(this.output);
     await tail(link, options, printer, signal);
   }
 
   async #tailRate(link: RedisLink, options: TailOptions, signal: AbortSignal): Promise<void> {
-    const meter = new RateMeter(this.output, options.streams);
-    const told = new EventPrinter(this.output, { showStream: true });
+    const meter = new RateMeter(this.output);
+    const told = new EventPrinter(this.output);
     const printer = {
+      follows: meter.follows.bind(meter),
       event: meter.event.bind(meter),
       note: told.note.bind(told),
       notice: told.notice.bind(told),
