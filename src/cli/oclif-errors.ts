@@ -2,6 +2,7 @@
  * oclif's parse errors in our words. They carry the whole command line, and their text quotes what was typed; neither
  * may be shown, because a secret may stand in it. Only names of flags and arguments go on.
  */
+import { stripVTControlCharacters } from 'node:util';
 import type { Command } from '@oclif/core/command';
 import { PonosError } from '../engine/index.ts';
 import { UsageError } from './errors.ts';
@@ -81,12 +82,14 @@ function isParserError(error: Error): boolean {
 }
 
 function stripHelp(message: string): string {
-  return message
+  // On a terminal the parser dims its reasons.
+  return stripVTControlCharacters(message)
     .replace(/\nSee more help with --help[\s\S]*$/, '')
     .replace(/^The following errors? occurred:\s+/, '')
     .replace(/^Parsing (--[\w-]+)\s+/, '$1: ')
     .replace(/ but received: [\s\S]*$/, '')
-    .replace(/\s*\n\s*/g, ' ');
+    .replace(/\s*\n\s*/g, '; ')
+    .replace(/\bMissing required flag (\S+)/g, 'missing --$1');
 }
 
 function withoutValues(message: string): string {

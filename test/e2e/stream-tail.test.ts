@@ -33,9 +33,14 @@ describe('ponos stream tail', () => {
   });
 
   test('says which flags and which start are wrong', async () => {
-    const both = await cli(['stream', 'tail', 'orders', '--last', '3', '--since', '5m']);
+    // As on a terminal, where the parser colours its words.
+    const coloured = { env: { FORCE_COLOR: '1' } };
+    const both = await cli(['stream', 'tail', 'orders', '--last', '3', '--since', '5m'], coloured);
     expect(both.code).toBe(2);
-    expect(both.stderr).toMatch(/^Error: --last cannot also be provided when using --since\n/);
+    expect(both.stderr).toContain('Error:\u001b[0m --last cannot also be provided when using --since\n');
+    const none = await cli(['sink', 'reset', 'orders', 'billing'], coloured);
+    expect(none.code).toBe(2);
+    expect(none.stderr).toContain('Error:\u001b[0m missing --to\n');
     const start = await cli(['stream', 'tail', 'orders', '--since', 'yesterday']);
     expect(start.code).toBe(2);
     expect(start.stderr).toContain('"yesterday" is neither an event id, nor a time, nor a duration');
