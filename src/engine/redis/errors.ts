@@ -24,6 +24,9 @@ const TLS_CODE = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOST
 const LOST =
   /Connection is closed|Stream isn't writeable|max retries per request|Command timed out|Blocking command timed out|Command aborted|Socket timeout|Too many Cluster redirections|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|Cluster isn't ready/i;
 
+/** Options of the client, which mean nothing to who reads the error. */
+const GIVEN_UP = /max retries per request/i;
+
 export interface ErrorContext {
   /** Where the link goes, redacted. */
   address: string;
@@ -76,7 +79,8 @@ export function isReadOnlyReplica(error: unknown): boolean {
 export function translateError(error: unknown, context: ErrorContext): PonosError {
   if (error instanceof PonosError) return error;
   const failure = flatten(error);
-  const { message, code } = failure;
+  const { code } = failure;
+  const message = GIVEN_UP.test(failure.message) ? 'the connection was lost' : failure.message;
   const at = context.address;
   if (DENIED.test(message)) {
     return new RedisDeniedError(`Redis at ${at} refused: ${message}`, {
@@ -106,7 +110,7 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
       },
     );
   }
-  if (UNAVAILABLE.test(message) || LOST.test(message) || code) {
+  if (UNAVAILABLE.test(message) || LOST.test(failure.message) || code) {
     const uncertain = (context.sent ?? false) && !UNAVAILABLE.test(message) && !REDIRECTED.test(message);
     return new RedisUnavailableError(`Redis at ${at} does not answer: ${message || code}`, {
       uncertain,
