@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Sink } from '../../src/engine/index.ts';
 import { ndjson, ponosJson, startPonos } from '../support/cli.ts';
 import { useRedis } from '../support/fixture.ts';
 import { streamCli } from '../support/stream-cli.ts';
@@ -30,6 +31,31 @@ describe('a partitioned stream on the command line', () => {
     expect(await ponosJson(['stream', 'show', 'orders.2'], { env: env() })).toMatchObject({
       item: { partitions: null, retention: { maxLength: 1 } },
     });
+  });
+
+  test('a publisher is told what was lost to make room for its events', async () => {
+    await create('--max-length', '1', '--on-full', 'drop-oldest');
+    const [partition = ''] = (await publish('orders', 'placed', '1', '--key', 'ann')).split(' ');
+    await publish('plain', 'x', '1');
+    expect((await cli(['stream', 'set', 'plain', '--max-length', '1', '--on-full', 'drop-oldest', '--yes'])).code).toBe(
+      0,
+    );
+    const link = await redis.connect();
+    for (const stream of [partition, 'plain']) {
+      const sink = await Sink.open(link, 'billing', { streams: [stream], from: 'oldest' }, () => {});
+      await until(() => sink.stats.acked === 1, 'the first event to be done');
+      await sink.close();
+    }
+    const lost = 'went that sink "billing" had not acknowledged\n';
+    for (const name of [['orders', '--key', 'ann'], ['plain']]) {
+      const [stream = '', ...flags] = name;
+      const first = await cli(['stream', 'publish', stream, 'x', '2', ...flags]);
+      expect([first.code, first.stderr.includes('to make room')]).toEqual([0, false]);
+      const one = await cli(['stream', 'publish', stream, 'x', '3', ...flags]);
+      expect([one.code, one.stderr.includes(`warning: to make room, 1 event ${lost}`)]).toEqual([0, true]);
+      const many = await cli(['stream', 'publish', stream, 'x', '-', '--lines', ...flags], { input: '4\n5\n' });
+      expect([many.code, many.stderr.includes(`warning: to make room, 2 events ${lost}`)]).toEqual([0, true]);
+    }
   });
 
   test('takes an event by its key, says where it is, and takes none without', async () => {

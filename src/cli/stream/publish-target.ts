@@ -17,6 +17,8 @@ type EventHead = EventDefaults & { key?: string | undefined };
 export interface PublishTarget {
   /** Whether what it publishes is in different partitions. */
   readonly partitioned: boolean;
+  /** Events that were removed to make room although a sink had not acknowledged them, by sink. */
+  readonly lost: ReadonlyMap<string, number>;
   publish(event: EventHead, payload: Bytes, onceId?: string): Promise<PublishedEvent>;
 }
 
@@ -43,10 +45,12 @@ export async function openTarget(
 
 class OrdinaryTarget implements PublishTarget {
   readonly partitioned = false;
+  readonly lost = new Map<string, number>();
   readonly #stream: EventStream;
 
   constructor(stream: EventStream) {
     this.#stream = stream;
+    stream.events.on('dataLoss', loss => add(this.lost, loss));
   }
 
   async publish({ event, key, ...options }: EventHead, payload: Bytes, onceId?: string): Promise<PublishedEvent> {
@@ -63,11 +67,13 @@ class OrdinaryTarget implements PublishTarget {
 
 class KeyedTarget implements PublishTarget {
   readonly partitioned = true;
+  readonly lost = new Map<string, number>();
   readonly #stream: PartitionedStream;
   readonly #key: string | undefined;
 
   constructor(stream: PartitionedStream, key: string | undefined) {
     this.#stream = stream;
+    stream.events.on('dataLoss', loss => add(this.lost, loss));
     this.#key = key;
   }
 
@@ -84,4 +90,8 @@ class KeyedTarget implements PublishTarget {
       ? stream.publish(key, event, payload, options)
       : stream.publishOnce(key, onceId, event, payload, options);
   }
+}
+
+function add(lost: Map<string, number>, { sink, count }: { sink: string; count: number }): void {
+  lost.set(sink, (lost.get(sink) ?? 0) + count);
 }

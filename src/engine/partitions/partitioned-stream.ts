@@ -31,6 +31,8 @@ export interface PublishedEvent {
 export interface PartitionedStreamEvents {
   /** A partition had gone with the data of Redis and was made anew by a publish. */
   recreated: { stream: string; generation: string };
+  /** To make room for an event of this publisher, events of a partition were removed that a sink had not acknowledged. */
+  dataLoss: { stream: string; sink: string; count: number };
   /** Something did not work and is tried again when there is another reason to. */
   error: unknown;
 }
@@ -48,6 +50,7 @@ export class PartitionedStream {
     this.name = name;
     this.#partitions = partitions;
     for (const partition of partitions) {
+      partition.events.on('dataLoss', loss => this.events.emit('dataLoss', { stream: partition.name, ...loss }));
       partition.events.on('recreated', ({ generation }) => {
         this.events.emit('recreated', { stream: partition.name, generation });
         // The description went with it.

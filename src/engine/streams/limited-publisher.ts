@@ -244,7 +244,7 @@ export class LimitedPublisher {
     const hint =
       holder === ''
         ? 'Raise its limits.'
-        : `Sink "${holder}" has not acknowledged the oldest events. Raise the limits, or let the oldest go: dropOldest.`;
+        : `Sink "${holder}" has not acknowledged the oldest events. Raise the limits, or let the oldest go: "ponos stream set", or onFull: 'dropOldest'.`;
     return new FullError('RETENTION_BLOCKED', `stream "${this.#stream}" is full`, { hint });
   }
 }
