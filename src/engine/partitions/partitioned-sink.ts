@@ -42,6 +42,8 @@ type OwnedOptions = Omit<PartitionedSinkOptions, 'stream' | 'partitions' | 'pool
 
 /** Those of the sinks of its partitions, and: */
 export interface PartitionedSinkEvents extends Omit<SinkEvents, 'moved' | 'removed'> {
+  /** The partition, or this sink of it, was removed on purpose; it is not taken up again. */
+  removed: { stream: string; partition: number };
   /** This process has the partition now. */
   acquired: { stream: string; partition: number; token: number };
   /** It has it no more, and no handler of it is at work. */
@@ -214,9 +216,10 @@ export class PartitionedSink {
     this.#owned.set(job.key, owned);
     for (const name of FORWARDED) owned.events.on(name, event => this.events.emit(name, event as never));
     owned.events.on('dataLoss', () => this.#restore());
-    owned.events.on('removed', () => {
+    owned.events.on('removed', ({ stream }) => {
       this.#removed = true;
       this.#drop(owned, () => job.complete());
+      this.events.emit('removed', { stream, partition });
     });
     this.events.emit('acquired', { stream: job.key, partition, token: job.token });
   }

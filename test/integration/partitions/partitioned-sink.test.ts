@@ -233,12 +233,16 @@ describe('a sink of a partitioned stream', () => {
     expect((await PartitionedStream.open(link, 'orders')).partitions).toBe(2);
   });
 
-  it('ends when the stream is removed', async () => {
+  it('ends when the stream is removed, and says so', async () => {
     const { link, stream } = await open(2);
     const { sink } = await join();
+    const told: object[] = [];
+    sink.events.on('removed', removed => told.push(removed));
     await until(() => sink.owned.length === 2, 'it to have all');
     await stream.remove();
     await until(() => sink.owned.length === 0, 'it to have none');
+    expect(told).toHaveLength(2);
+    expect(told).toContainEqual({ stream: 'orders.1', partition: 1 });
     await sink.close();
     expect(await link.commands.call('EXISTS', link.keys.stream('orders.0').events)).toBe(0);
   });
