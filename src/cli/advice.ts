@@ -46,7 +46,10 @@ export function adviseOn(error: unknown, context: AdviceContext): Advice {
     const undo = origin.kind === 'flag' ? `leave out --${origin.name}` : `unset ${origin.name}`;
     return { why: [`read-only is set by ${describeOrigin(origin)}`], next: [[undo, 'allow writes']] };
   }
-  if (error instanceof TimeoutError) return { why: [], next: [[`ponos ${command} --timeout 30s`, 'wait longer']] };
+  if (error instanceof TimeoutError) return { why: [], next: [afterTimeout(command)] };
+  if (error instanceof PonosError && error.code === 'SCHEDULE_EXISTS') {
+    return { why: [], next: [...existing(context), [`ponos ${command} ... --replace`, 'take its place']] };
+  }
   if (error instanceof OptionError) return { why: [], next: [help] };
   if (error instanceof WrongTypeError || error instanceof UnsafeServerError || error instanceof OutOfMemoryError) {
     return { why: [addressOrigin(settings), prefixOrigin(settings)].filter(Boolean), next: [] };
@@ -89,10 +92,23 @@ function credentials(): Advice['next'] {
   ];
 }
 
+/** Waiting longer helps a command that may be repeated; another dispatch would meet the job of the first. */
+function afterTimeout(command: string): Advice['next'][number] {
+  if (command === 'job dispatch') return ['ponos job list', 'see how far the job is'];
+  return [`ponos ${command} --timeout 30s`, 'wait longer'];
+}
+
+/** Where to look for what a command is about, when the list of its noun does not show it. */
+const LISTS: Record<string, Advice['next'][number]> = {
+  'job purge': ['ponos job list --state dead', 'see the dead jobs there are'],
+  'job retry': ['ponos job list --state dead', 'see the dead jobs there are'],
+  'pool route remove': ['ponos pool route list', 'see the routes there are'],
+};
+
 /** What exists, of the noun the command is about. */
 function existing({ command, commands }: AdviceContext): Advice['next'] {
   const noun = command.split(' ')[0] ?? '';
-  const next: Advice['next'] = [];
+  const next: Advice['next'] = LISTS[command] ? [LISTS[command]] : [];
   const list = `${noun} list`;
   if (command !== list && commands.includes(list)) next.push([`ponos ${list}`, `see the ${noun}s there are`]);
   if (noun === 'job' || noun === 'worker') next.push(['ponos pool list', 'see the pools there are']);

@@ -86,6 +86,7 @@ function stripHelp(message: string): string {
   return stripVTControlCharacters(message)
     .replace(/\nSee more help with --help[\s\S]*$/, '')
     .replace(/^The following errors? occurred:\s+/, '')
+    .replace(/^Parsing (--[\w-]+)\s+(?=\1 )/, '')
     .replace(/^Parsing (--[\w-]+)\s+/, '$1: ')
     .replace(/ but received: [\s\S]*$/, '')
     .replace(/\s*\n\s*/g, '; ')

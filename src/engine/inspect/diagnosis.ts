@@ -77,7 +77,7 @@ function invariantFindings({ pool, violations, moreCount, asideCount }: Invarian
     findings.push({ severity: 'critical', code: 'MORE_VIOLATIONS', subject, message, command: null });
   }
   if (asideCount > 0) {
-    const message = `${asideCount} keys were set aside because they could not be repaired`;
+    const message = `${asideCount === 1 ? '1 key was' : `${asideCount} keys were`} set aside, beyond repair`;
     findings.push({ severity: 'warning', code: 'SET_ASIDE', subject, message, command: null });
   }
   return findings;

@@ -71,7 +71,7 @@ export function serverFindings(server: ServerSnapshot): Finding[] {
       severity: 'critical',
       code: 'MEMORY_NEARLY_FULL',
       subject,
-      message: `memory ${percent(server.usedMemoryBytes, server.maxMemoryBytes)} full: soon nothing new is admitted`,
+      message: `memory ${percent(server.usedMemoryBytes, server.maxMemoryBytes)} full: ${server.usedMemoryBytes > server.maxMemoryBytes ? 'nothing' : 'soon nothing'} new is admitted`,
       command: 'redis-cli info memory',
     });
   }

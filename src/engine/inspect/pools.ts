@@ -68,7 +68,10 @@ export async function listNodes(link: RedisLink, pool: string): Promise<NodeSnap
 /** @throws NotFoundError */
 export async function showNode(link: RedisLink, pool: string, id: string): Promise<NodeSnapshot> {
   const node = (await listNodes(link, pool)).find(candidate => candidate.id === id);
-  if (!node) throw new NotFoundError('node', id, { hint: `"ponos node list --pool ${pool}" shows those that exist.` });
+  if (!node)
+    throw new NotFoundError('node', id, {
+      hint: `"ponos worker list --pool ${pool} -o wide" names those that host workers.`,
+    });
   return node;
 }
 

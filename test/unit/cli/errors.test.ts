@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { reportError } from '../../../src/cli/error-report.ts';
 import { NotConfirmedError, OutputClosedError, PartlyFailedError, UsageError } from '../../../src/cli/errors.ts';
 import { exitCodeOf } from '../../../src/cli/exit-codes.ts';
+import { fromOclifError } from '../../../src/cli/oclif-errors.ts';
 import { redact } from '../../../src/cli/redact.ts';
 import type { ConnectionSettings } from '../../../src/config/connection.ts';
 import * as engine from '../../../src/engine/index.ts';
@@ -25,6 +26,7 @@ describe('exit codes', () => {
     [4, new engine.LeaseLostError('x')],
     [5, new engine.RedisUnavailableError('x')],
     [5, new engine.UncertainPublishError('x')],
+    [5, new engine.QuarantineError('x', 1)],
     [6, new engine.RedisDeniedError('x')],
     [7, new engine.TimeoutError('x')],
     [8, new engine.ReadOnlyError('SET')],
@@ -56,6 +58,18 @@ describe('the report of an error', () => {
     expect(report).toMatch(/REDIS_UNAVAILABLE, exit 5\n$/);
   });
 
+  it.each<[string, Error, string]>([
+    ['job retry', new engine.NotFoundError('dead job', 'x'), 'ponos job list --state dead'],
+    ['pool route remove', new engine.NotFoundError('route', 'x'), 'ponos pool route list'],
+    ['job dispatch', new engine.TimeoutError('x'), 'ponos job list'],
+    ['pool drain', new engine.TimeoutError('x'), 'ponos pool drain --timeout 30s'],
+    ['schedule add', new engine.ConflictError('x', { code: 'SCHEDULE_EXISTS' }), 'ponos schedule add ... --replace'],
+  ])('of "%s" names what helps there', (command, error, helps) => {
+    const { next } = JSON.parse(reportError(error, { ...context, command, json: true })).error;
+    expect(next).toContain(helps);
+    if (error instanceof engine.TimeoutError) expect(next).toHaveLength(1);
+  });
+
   it('is one line of JSON when asked for', () => {
     const report = reportError(new engine.NotFoundError('map', 'x'), { ...context, json: true });
     expect(report.trimEnd()).not.toContain('\n');
@@ -76,6 +90,22 @@ describe('the report of an error', () => {
   it('takes its colours only where they are wanted', () => {
     expect(reportError(new UsageError('x'), context)).not.toContain('\u001b');
     expect(reportError(new UsageError('x'), { ...context, color: true })).toMatch(/^\u001b\[1;31mError:/);
+  });
+});
+
+describe('an error of the parser', () => {
+  class FailedFlagValidationError extends Error {}
+  class CLIError extends Error {}
+  it.each([
+    [
+      new FailedFlagValidationError(
+        'The following error occurred:\n  --attempts=2 cannot also be provided when using --retries\nSee more help with --help',
+      ),
+      '--attempts cannot also be provided when using --retries',
+    ],
+    [new CLIError('Parsing --state \n\t--state must be one of: dead'), '--state must be one of: dead'],
+  ])('is told in few words', (error, told) => {
+    expect(fromOclifError(error, { flags: {}, args: {} })).toMatchObject({ message: told });
   });
 });
 

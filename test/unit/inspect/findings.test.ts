@@ -47,6 +47,15 @@ describe('the findings', () => {
     });
   });
 
+  it('say whether memory is full or soon will be', () => {
+    const message = (usedMemoryBytes: number) => {
+      const server = { ...fleet.server!, usedMemoryBytes, maxMemoryBytes: 1000 };
+      return findProblems({ ...healthy, server }, NOW_MS)[0]?.message;
+    };
+    expect(message(950)).toMatch(/full: soon nothing new is admitted$/);
+    expect(message(1200)).toMatch(/full: nothing new is admitted$/);
+  });
+
   it('tell of a worker whose handlers do not stop, or block', () => {
     const unwellWorkers = [worker('w-03', { zombieCount: 1, lagMs: 480, lagging: true })];
     expect(codes({ unwellWorkers })).toEqual(['warning EVENT_LOOP_LAG', 'warning ZOMBIE_HANDLERS']);

@@ -33,6 +33,8 @@ export default class PoolRouteAdd extends BaseCommand<typeof PoolRouteAdd> {
     const link = await this.connect();
     await showPool(link, this.pool);
     await addRoute(link, this.pool, { glob: pattern, group }, this.flags.at);
-    await this.output.note(`keys "${safeText(pattern)}" of pool "${this.pool}" go to group "${group}" from now on`);
+    await this.output.note(
+      `keys "${safeText(pattern)}" of pool "${this.pool}" go to group "${group}" from now on; "ponos pool route apply" moves the jobs that are there`,
+    );
   }
 }
