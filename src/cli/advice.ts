@@ -51,6 +51,9 @@ export function adviseOn(error: unknown, context: AdviceContext): Advice {
     return { why: [], next: [...existing(context), [`ponos ${command} ... --replace`, 'take its place']] };
   }
   if (error instanceof OptionError) return { why: [], next: [help] };
+  if (error instanceof UnsafeServerError && error.code === 'UNSAFE_EVICTION_POLICY') {
+    return { why: [addressOrigin(settings)].filter(Boolean), next: evictionWays(command) };
+  }
   if (error instanceof WrongTypeError || error instanceof UnsafeServerError || error instanceof OutOfMemoryError) {
     return { why: [addressOrigin(settings), prefixOrigin(settings)].filter(Boolean), next: [] };
   }
@@ -90,6 +93,17 @@ function credentials(): Advice['next'] {
     ['ponos ... --password-file FILE', 'take the password from a file'],
     ['PONOS_REDIS_USERNAME, PONOS_REDIS_PASSWORD', 'set them in the environment'],
   ];
+}
+
+/** Only some commands may be told to go on in spite of it. */
+function evictionWays(command: string): Advice['next'] {
+  const ways: Advice['next'] = [
+    ['redis-cli config set maxmemory-policy noeviction', 'let Redis refuse instead of drop'],
+  ];
+  if (['job dispatch', 'job notify', 'worker start'].includes(command)) {
+    ways.push([`ponos ${command} ... --allow-unsafe-eviction`, 'go on, and accept that jobs may be lost']);
+  }
+  return ways;
 }
 
 /** Waiting longer helps a command that may be repeated; another dispatch would meet the job of the first. */

@@ -85,6 +85,13 @@ export const watchFlags = {
 };
 
 /** On every command that changes something. */
+/** For what gives jobs to a pool; to stop them needs no leave. */
+export const evictionFlags = {
+  'allow-unsafe-eviction': Flags.boolean({
+    description: 'Go on although Redis may drop keys when its memory is full; it can lose jobs then',
+  }),
+};
+
 export const changeFlags = {
   'dry-run': Flags.boolean({ description: 'Say what would be done, and do nothing' }),
 };

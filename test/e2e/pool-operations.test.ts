@@ -121,6 +121,29 @@ export function run() {
 }
 `;
 
+describe('a Redis that may evict keys', () => {
+  const redis = useRedis({ args: ['--maxmemory-policy', 'allkeys-lru'] });
+  const { run, worker, file } = poolCli(redis);
+  const ALLOWED = '--allow-unsafe-eviction';
+
+  it('is given no job unless that is allowed, and jobs are stopped there all the same', async () => {
+    const handler = file('service.js', SERVICE_HANDLER);
+    for (const command of [
+      ['job', 'dispatch', 'k', '--create'],
+      ['worker', 'start', handler],
+    ]) {
+      const refused = await run(command);
+      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      expect(refused.stderr).toContain(`ponos ${command[0]} ${command[1]} ... ${ALLOWED}`);
+    }
+    await worker([handler, ALLOWED]);
+    expect(await run(['job', 'dispatch', 'k', '--wait', 'started', ALLOWED])).toMatchObject({ code: 0 });
+    expect(await run(['job', 'notify', 'k', 'text'])).toMatchObject({ code: 1 });
+    expect(await run(['job', 'notify', 'k', 'text', ALLOWED])).toMatchObject({ code: 0 });
+    expect(await run(['job', 'stop', 'k', '--wait', '--yes'])).toMatchObject({ code: 0 });
+  });
+});
+
 describe('dead jobs', () => {
   const redis = useRedis();
   const { run, json, worker, file } = poolCli(redis);

@@ -4,14 +4,19 @@ import {
   MapClient,
   NotFoundError,
   PoolClient,
+  type PoolClientOptions,
   type RedisLink,
 } from '../../engine/index.ts';
 import type { FleetActions } from '../../ui/source.ts';
 
 /** What a person may do from the dashboard. The link that can write is opened with the first act. */
 export function fleetActions(open: () => Promise<RedisLink>): FleetActions {
-  const inPool = async <T>(pool: string, act: (client: PoolClient) => Promise<T>): Promise<T> => {
-    const client = await PoolClient.open(await open(), pool);
+  const inPool = async <T>(
+    pool: string,
+    act: (client: PoolClient) => Promise<T>,
+    options: PoolClientOptions = {},
+  ): Promise<T> => {
+    const client = await PoolClient.open(await open(), pool, options);
     try {
       return await act(client);
     } finally {
@@ -20,7 +25,7 @@ export function fleetActions(open: () => Promise<RedisLink>): FleetActions {
   };
   return {
     'stop-job': async ({ pool, key }) => {
-      const { status } = await inPool(pool, client => client.stop(key));
+      const { status } = await inPool(pool, client => client.stop(key), { allowUnsafeEviction: true });
       return status === 'stopped' ? `stopped ${key}` : `${key} is stopping`;
     },
     'notify-job': async ({ pool, key, payload }) => {

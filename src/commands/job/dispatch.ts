@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { UsageError } from '../../cli/errors.ts';
-import { changeFlags, duration, poolFlags, text } from '../../cli/flags.ts';
+import { changeFlags, duration, evictionFlags, poolFlags, text } from '../../cli/flags.ts';
 import { countBulkJobs, dispatchBulk } from '../../cli/job/dispatch-bulk.ts';
 import { rateFlag } from '../../cli/job/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
@@ -69,6 +69,7 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
       description: 'With --ndjson: go on after a job that failed',
       dependsOn: ['ndjson'],
     }),
+    ...evictionFlags,
     ...changeFlags,
   };
 
@@ -123,7 +124,10 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
   async #open(): Promise<PoolClient> {
     const link = await this.connect(this.#waits ? { timeoutMs: linkOptions.commandTimeoutMs.default } : {});
     const { pool } = this;
-    const client = await PoolClient.open(link, pool, { create: this.flags.create === true }).catch((error: unknown) => {
+    const client = await PoolClient.open(link, pool, {
+      create: this.flags.create === true,
+      allowUnsafeEviction: this.flags['allow-unsafe-eviction'] === true,
+    }).catch((error: unknown) => {
       if (!(error instanceof NotFoundError)) throw error;
       throw new NotFoundError('pool', pool, {
         hint: 'Start a worker in it, or add --create to make it.',

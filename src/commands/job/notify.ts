@@ -1,5 +1,5 @@
 import { BaseCommand } from '../../cli/base-command.ts';
-import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
+import { changeFlags, evictionFlags, poolFlags, text } from '../../cli/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
 import { PoolClient } from '../../engine/index.ts';
 import { safeText } from '../../present/safe-text.ts';
@@ -17,14 +17,16 @@ export default class JobNotify extends BaseCommand<typeof JobNotify> {
     key: text({ required: true, description: 'Key of the job' }),
     payload: text({ required: true, description: 'Message, or - for standard input' }),
   };
-  static override flags = { ...poolFlags, ...changeFlags };
+  static override flags = { ...poolFlags, ...evictionFlags, ...changeFlags };
 
   async run(): Promise<void> {
     const { key } = this.args;
     if (await this.planned(`notify job "${key}" of pool "${this.pool}"`)) return;
     const payload = await payloadOf(this.args.payload);
     const link = await this.connect();
-    const client = await PoolClient.open(link, this.pool);
+    const client = await PoolClient.open(link, this.pool, {
+      allowUnsafeEviction: this.flags['allow-unsafe-eviction'] === true,
+    });
     this.defer(() => client.close());
     await client.notify(key, payload);
     await this.output.note(`job "${safeText(key)}" will be notified`);

@@ -28,7 +28,7 @@ export default class JobStop extends BaseCommand<typeof JobStop> {
     await this.confirm(`Stop ${what}`);
     const wait = this.flags.wait === true;
     const link = await this.connect(wait ? { timeoutMs: linkOptions.commandTimeoutMs.default } : {});
-    const client = await PoolClient.open(link, this.pool);
+    const client = await PoolClient.open(link, this.pool, { allowUnsafeEviction: true });
     this.defer(() => client.close());
     const options = { wait, timeoutMs: wait ? this.settings.timeoutMs?.value : undefined };
     await stopJobs(client, keys, this.output, options);

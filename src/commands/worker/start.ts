@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { EXIT } from '../../cli/exit-codes.ts';
-import { changeFlags, duration, poolFlags, text } from '../../cli/flags.ts';
+import { changeFlags, duration, evictionFlags, poolFlags, text } from '../../cli/flags.ts';
 import { chooseHandler } from '../../cli/worker/choose-handler.ts';
 import { runWorker } from '../../cli/worker/run-worker.ts';
 import { type LeasePreset, leasePresets, poolNodeOptions, workerOptions } from '../../engine/index.ts';
@@ -64,6 +64,7 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
       description: `How long a drain lets tasks finish, default ${formatDuration(poolNodeOptions.drainTimeoutMs.default)}`,
     }),
     'until-idle': Flags.boolean({ description: 'Drain and end when no job of its group waits and it has none' }),
+    ...evictionFlags,
     ...changeFlags,
   };
 
@@ -85,6 +86,7 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
       node: {
         lease: lease as LeasePreset | undefined,
         shards: this.flags.shards,
+        allowUnsafeEviction: this.flags['allow-unsafe-eviction'] === true,
         drainTimeoutMs: this.flags['drain-timeout'],
         version: this.config.version,
       },

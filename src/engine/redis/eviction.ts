@@ -13,7 +13,7 @@ export async function requireNoEviction(connection: Connection, address: string)
     'UNSAFE_EVICTION_POLICY',
     `Redis at ${address} may evict keys: maxmemory-policy ${policy}`,
     {
-      hint: 'Set maxmemory-policy to noeviction, or allow it explicitly and accept lost jobs.',
+      hint: 'Set maxmemory-policy to noeviction, or allow it (allowUnsafeEviction) and accept lost jobs.',
     },
   );
 }
