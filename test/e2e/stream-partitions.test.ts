@@ -19,6 +19,9 @@ describe('a partitioned stream on the command line', () => {
     expect((await create('--max-length', '3')).code).toBe(4);
     expect((await cli(['stream', 'create', 'orders'])).code).toBe(4);
     expect((await cli(['stream', 'create', 'many', '--partitions', '257'])).code).toBe(2);
+    const endless = await cli(['stream', 'create', 'endless', '--sliding']);
+    expect(endless.code).toBe(2);
+    expect(endless.stderr).toContain('--sliding says how --ttl counts: give that too');
     expect(await ponosJson(['stream', 'show', 'orders'], { env: env() })).toMatchObject({
       item: { partitions: 4, retention: { maxLength: 3 } },
     });

@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { UsageError } from '../../cli/errors.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
 import { retentionFlags, retentionFrom } from '../../cli/stream/retention-flags.ts';
 import { createPartitionedStream, createStream, partitionOptions } from '../../engine/index.ts';
@@ -32,7 +33,8 @@ export default class StreamCreate extends BaseCommand<typeof StreamCreate> {
   async run(): Promise<void> {
     const { stream } = this.args;
     const retention = retentionFrom(this.flags);
-    const { partitions } = this.flags;
+    const { partitions, sliding, ttl } = this.flags;
+    if (sliding && !ttl) throw new UsageError('--sliding says how --ttl counts: give that too');
     const what = `stream "${stream}"${partitions === undefined ? '' : ` with ${formatCount(partitions, 'partition')}`}`;
     if (await this.planned(`make ${what}`)) return;
     const link = await this.connect();
