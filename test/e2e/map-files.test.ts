@@ -234,6 +234,9 @@ describe('ponos map: whole maps', () => {
       expect(await edit('exit 3', 'm', '--yes')).toMatchObject({ code: 2, stderr: expect.stringContaining('3') });
       expect(await run('edit', 'm')).toMatchObject({ code: 2, stderr: expect.stringContaining('EDITOR') });
       expect(await edit('true', 'none')).toMatchObject({ code: 3 });
+      const gone = await edit('rm "$1"', 'm', '--yes');
+      expect(gone).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be read; nothing was written') });
+      expect(keptFile(gone.stderr)).toBe('');
       expect(Object.fromEntries(await entriesOf('m'))).toEqual({ a: '1' });
     });
 

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describeError } from '../../engine/index.ts';
 import { UsageError } from '../errors.ts';
 
 /** A file that only this user can read, for as long as it is edited. */
@@ -38,6 +39,17 @@ export class EditedFile {
     if (ended !== 0) {
       throw new UsageError(`the editor ended with ${ended}; nothing was written`, {
         hint: 'Set EDITOR or VISUAL to an editor that is there.',
+      });
+    }
+  }
+
+  /** What is in it now. @throws UsageError when the editor left no file that can be read. */
+  async read(): Promise<Buffer> {
+    try {
+      return await readFile(this.path);
+    } catch (error) {
+      throw new UsageError(`the edited file cannot be read; nothing was written: ${describeError(error)}`, {
+        cause: error,
       });
     }
   }

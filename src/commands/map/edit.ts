@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { PartlyFailedError } from '../../cli/errors.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
@@ -36,7 +36,8 @@ With --dry-run the differences are shown and nothing is written.`;
     try {
       await this.#edit(link, file, before);
     } catch (error) {
-      await this.output.note(`the edited file is kept: ${file.path}`);
+      if (existsSync(file.path)) await this.output.note(`the edited file is kept: ${file.path}`);
+      else await file.remove();
       throw error;
     }
     await file.remove();
@@ -45,7 +46,7 @@ With --dry-run the differences are shown and nothing is written.`;
   async #edit(link: RedisLink, file: EditedFile, before: ReadonlyMap<string, string>): Promise<void> {
     const { map } = this.args;
     await file.edit(process.env, process.stdin.isTTY === true);
-    const after = parseMapDocument(await readFile(file.path));
+    const after = parseMapDocument(await file.read());
     const differences = after ? diffEntries(before, after) : [];
     if (differences.length === 0) return this.output.note(`map "${map}" is as it was: nothing was edited`);
     await showDifferences(this.output, differences);
