@@ -24,6 +24,16 @@ describe('ponos metrics', () => {
     return { running, url: /http:\S+/.exec(running.stderr)?.[0] ?? '' };
   };
 
+  it('tells how long a job waits when no worker is left to move the clock of the pool', async () => {
+    await run(['job', 'dispatch', 'a', '--create']);
+    const link = await redis.connect();
+    await link.commands.call('HSET', link.keys.pool('default', 0).config, 'clamp-ms', 10);
+    await until(
+      async () => ((await expose()).value('ponos_pool_oldest_pending_seconds') ?? 0) > 0.1,
+      'the age to pass what one script adds to the clock',
+    );
+  });
+
   it('tells of pools and their workers', async () => {
     const { id } = await worker([file('service.js', SERVICE_HANDLER), '--group', 'default', '--concurrency', '5']);
     await run(['job', 'dispatch', 'a', '--wait', 'started']);

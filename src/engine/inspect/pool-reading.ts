@@ -11,6 +11,8 @@ export interface PoolReading {
   shardCount: number;
   /** The logical clock of each shard now, in µs. */
   clocksUs: readonly number[];
+  /** The same to a person looking on: they go on while nobody is left to run a script. */
+  seenUs: readonly number[];
   /** How long nothing is admitted or moved because Redis lost something; 0 outside of a quarantine. */
   quarantineLeftMs: number;
   epoch: number;
@@ -68,6 +70,7 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
     name,
     shardCount: first.shardCount,
     clocksUs: shards.map(shard => shard?.clocksUs[0] ?? 0),
+    seenUs: shards.map(shard => shard?.seenUs[0] ?? 0),
     quarantineLeftMs: Math.max(...found.map(shard => shard.quarantineLeftMs)),
     epoch: Math.max(...found.map(shard => shard.epoch)),
     jobCount: sum(shard => shard.jobCount),
@@ -145,6 +148,7 @@ async function readShard(link: RedisLink, name: string, shard: number): Promise<
     name,
     shardCount: shards ?? 1,
     clocksUs: [nowUs],
+    seenUs: [seenUs],
     quarantineLeftMs: Math.max(0, ((quarantineEnd ?? 0) - nowUs) / 1000),
     epoch: epoch ?? 0,
     jobCount: count ?? 0,

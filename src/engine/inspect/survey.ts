@@ -101,9 +101,9 @@ async function surveyPool(link: RedisLink, reading: PoolReading): Promise<Omit<P
   return { oldestPendingMs, workers: members.map((member, at) => workerSnapshotOf(name, member, counts[at] ?? 0)) };
 }
 
-/** The queues are sorted by when each job is due, on the clock of their shard. */
-async function oldestPending(link: RedisLink, { name, clocksUs, groups }: PoolReading): Promise<number | null> {
-  const ages = clocksUs.flatMap((clockUs, shard) =>
+/** The queues are sorted by when each job is due, on the clock of their shard. Jobs wait longest where nobody moves it on. */
+async function oldestPending(link: RedisLink, { name, seenUs, groups }: PoolReading): Promise<number | null> {
+  const ages = seenUs.flatMap((clockUs, shard) =>
     groups.map(async group => {
       const queue = link.keys.pool(name, shard).pending(group);
       const [, due] = (await link.commands.call('ZRANGE', queue, 0, 0, 'WITHSCORES')) as Buffer[];
