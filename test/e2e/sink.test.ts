@@ -96,7 +96,7 @@ describe('ponos sink', () => {
     const pending = await ponosJson<{ items: object[] }>(['sink', 'pending', 'orders', 'slow'], { env: env() });
     expect(pending.items).toMatchObject([{ deliveryCount: 1 }]);
     const list = await ponos(['sink', 'list', '-o', 'csv'], { env: env() });
-    expect(list.stdout.split('\n')[1]).toMatch(/^slow,orders,1,4,1,\d+,0,0,0,0,\d+-\d+$/);
+    expect(list.stdout.split('\n')[1]).toMatch(/^slow,orders,1,4,1,\d+,0,0,0,0,\d+-\d+,\d+$/);
     const trimmed = await ponos(['stream', 'trim', 'orders', '--max-length', '0', '--yes'], { env: env() });
     expect(trimmed.code).toBe(0);
     expect(trimmed.stderr).toMatch(/sink "slow" had not acknowledged [45] events of them: lost to it/);
