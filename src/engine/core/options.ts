@@ -50,21 +50,29 @@ export function resolveOptions<Table extends OptionTable>(
   table: Table,
   input: OptionInput<Table> = {},
 ): OptionValues<Table> {
-  for (const name of Object.keys(input)) {
-    if (!Object.hasOwn(table, name)) {
+  const values: Record<string, unknown> = { ...defaultsOf(table) };
+  for (const [name, given] of Object.entries(input)) {
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (!option) {
       throw new OptionError(`${owner}: unknown option "${name}"`, { hint: `Known: ${Object.keys(table).join(', ')}.` });
     }
-  }
-  const values: Record<string, unknown> = {};
-  for (const [name, option] of Object.entries(table)) {
-    const given = (input as Record<string, unknown>)[name];
-    if (given === undefined) values[name] = option.default;
-    else {
-      checkOption(owner, name, option, given);
-      values[name] = given;
-    }
+    if (given === undefined) continue;
+    checkOption(owner, name, option, given);
+    values[name] = given;
   }
   return values as OptionValues<Table>;
+}
+
+const defaults = new WeakMap<OptionTable, Readonly<Record<string, unknown>>>();
+
+/** Options are resolved with each dispatch and each publish: the table is walked once. */
+function defaultsOf(table: OptionTable): Readonly<Record<string, unknown>> {
+  let known = defaults.get(table);
+  if (!known) {
+    known = Object.fromEntries(Object.entries(table).map(([name, option]) => [name, option.default]));
+    defaults.set(table, known);
+  }
+  return known;
 }
 
 function checkOption(owner: string, name: string, option: Option, given: unknown): void {

@@ -53,12 +53,14 @@ export class JobRun {
   /** Worker group the job belongs to; another than its worker's once somebody gave it to that. */
   group: string;
   readonly job: Job;
-  readonly ended: Promise<RunEnd>;
   readonly #context: RunContext;
   #state: 'starting' | 'running' | 'ended' = 'starting';
   #reason: StopReason | undefined;
   #controller: AbortController | undefined;
-  #settle!: (end: RunEnd) => void;
+  #end: RunEnd | undefined;
+  /** Made when asked for: most jobs run for long with nobody waiting for their end. */
+  #ended: PromiseWithResolvers<RunEnd> | undefined;
+  #onEnded: ((end: RunEnd) => void) | undefined;
   #startSettled: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #hash: Hash64 | undefined;
@@ -68,10 +70,7 @@ export class JobRun {
     this.#context = context;
     this.isTask = isTaskHandler(context.handler);
     this.group = assignment.group ?? context.group;
-    this.ended = new Promise(resolve => {
-      this.#settle = resolve;
-    });
-    this.job = this.#makeJob();
+    this.job = new RunningJob(this, context);
   }
 
   get key(): string {
@@ -104,9 +103,24 @@ export class JobRun {
     return this.#reason;
   }
 
-  /** Calls the handler. `onRunning` is called once the job is up. */
-  begin(onRunning: () => void): void {
+  /** Settles when nothing of the job is at work any more; never rejects. */
+  get ended(): Promise<RunEnd> {
+    if (!this.#ended) {
+      this.#ended = Promise.withResolvers();
+      if (this.#end) this.#ended.resolve(this.#end);
+    }
+    return this.#ended.promise;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** Calls the handler. `onRunning` is called once the job is up, `onEnded` before `ended` settles. */
+  begin(onRunning: () => void, onEnded: (end: RunEnd) => void): void {
     const { handler } = this.#context;
+    this.#onEnded = onEnded;
     if (isTaskHandler(handler)) {
       this.#state = 'running';
       onRunning();
@@ -134,10 +148,10 @@ export class JobRun {
     try {
       const result = await run();
       // Told to stop, many return early: without a result that does not count as done.
-      if (this.#reason && result === undefined) this.#end({ kind: 'stopped', reason: this.#reason });
-      else this.#end({ kind: 'completed', result: result ?? undefined });
+      if (this.#reason && result === undefined) this.#finish({ kind: 'stopped', reason: this.#reason });
+      else this.#finish({ kind: 'completed', result: result ?? undefined });
     } catch (error) {
-      this.#end(this.#reason ? { kind: 'stopped', reason: this.#reason } : { kind: 'failed', error });
+      this.#finish(this.#reason ? { kind: 'stopped', reason: this.#reason } : { kind: 'failed', error });
     }
   }
 
@@ -146,7 +160,7 @@ export class JobRun {
       const starting = start();
       if (starting instanceof Promise) await starting;
     } catch (error) {
-      this.#end(this.#reason ? { kind: 'stopped', reason: this.#reason } : { kind: 'failed', error });
+      this.#finish(this.#reason ? { kind: 'stopped', reason: this.#reason } : { kind: 'failed', error });
       return;
     }
     if (this.#state !== 'starting') return;
@@ -164,53 +178,72 @@ export class JobRun {
       this.#context.onHandlerError(this, error);
     }
     // A task ends when its promise does: only then is nothing of it at work.
-    if (!this.isTask) this.#end({ kind: 'stopped', reason: this.#reason ?? 'stop' });
+    if (!this.isTask) this.#finish({ kind: 'stopped', reason: this.#reason ?? 'stop' });
   }
 
-  #end(end: RunEnd): void {
+  #finish(end: RunEnd): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    this.#settle(end);
+    this.#end = end;
+    this.#onEnded?.(end);
+    this.#ended?.resolve(end);
   }
 
-  #endByItself(end: RunEnd): void {
-    if (!this.isTask && this.#reason === undefined) this.#end(end);
+  /** A service says so itself. */
+  endByItself(end: RunEnd): void {
+    if (!this.isTask && this.#reason === undefined) this.#finish(end);
+  }
+
+  /** @throws LeaseLostError */
+  assertOwned(): void {
+    const ours = !this.over && this.#reason !== 'lost' && this.#reason !== 'fenced';
+    if (ours && this.#context.lease.check()) return;
+    throw new LeaseLostError(`job "${this.key}" is not this worker's any more`);
   }
 
   #abort(reason: StopReason): void {
     this.#controller ??= new AbortController();
     this.#controller.abort(stopError(reason, this.key));
   }
+}
 
-  #makeJob(): Job {
-    const { assignment } = this;
-    const { lease, group, pool } = this.#context;
-    const run = this;
-    return {
-      key: assignment.key,
-      payload: assignment.payload,
-      token: assignment.token,
-      attempt: assignment.attempt,
-      group,
-      lease,
-      pool,
-      // Made when asked for: most short jobs never look at it.
-      get signal() {
-        run.#controller ??= new AbortController();
-        return run.#controller.signal;
-      },
-      assertOwned() {
-        const ours = !run.over && run.#reason !== 'lost' && run.#reason !== 'fenced';
-        if (ours && lease.check()) return;
-        throw new LeaseLostError(`job "${assignment.key}" is not this worker's any more`);
-      },
-      complete(result) {
-        run.#endByItself({ kind: 'completed', result });
-      },
-      fail(error) {
-        run.#endByItself({ kind: 'failed', error });
-      },
-    };
+/** What the handler sees of a run. A class, because a worker may hold tens of thousands. */
+class RunningJob implements Job {
+  readonly key: string;
+  readonly payload: Buffer;
+  readonly token: number;
+  readonly attempt: number;
+  readonly group: string;
+  readonly lease: JobLease;
+  readonly pool: string;
+  readonly #run: JobRun;
+
+  constructor(run: JobRun, { group, lease, pool }: RunContext) {
+    const { key, payload, token, attempt } = run.assignment;
+    this.key = key;
+    this.payload = payload;
+    this.token = token;
+    this.attempt = attempt;
+    this.group = group;
+    this.lease = lease;
+    this.pool = pool;
+    this.#run = run;
+  }
+
+  get signal(): AbortSignal {
+    return this.#run.signal;
+  }
+
+  assertOwned(): void {
+    this.#run.assertOwned();
+  }
+
+  complete(result?: Bytes): void {
+    this.#run.endByItself({ kind: 'completed', result });
+  }
+
+  fail(error: unknown): void {
+    this.#run.endByItself({ kind: 'failed', error });
   }
 }
 

@@ -41,7 +41,7 @@ export class JobTable {
   readonly #options: JobTableOptions;
   readonly #runs = new Map<string, JobRun>();
   readonly #waiting = new Map<string, Assignment>();
-  /** Settles when the job has ended, is recorded and forgotten. */
+  /** Of a job that has ended: settles when that is recorded and the job forgotten. */
   readonly #done = new Map<JobRun, Promise<void>>();
   /** Said to be no longer ours, maybe while they were ending anyway: their keys may be recorded here again by now. */
   readonly #lost = new Set<JobRun>();
@@ -113,11 +113,13 @@ export class JobTable {
       this.#track(run, this.#handOn(run));
       return;
     }
-    run.begin(() => {
-      this.#options.events.emit('started', { key, token, attempt: assignment.attempt });
-      this.#reports.started(run);
-    });
-    this.#track(run, this.#tend(run));
+    run.begin(
+      () => {
+        this.#options.events.emit('started', { key, token, attempt: assignment.attempt });
+        this.#reports.started(run);
+      },
+      end => this.#track(run, this.#conclude(run, end)),
+    );
   }
 
   /** Somebody asked the job to stop, or it is not ours any more. `token` names the assignment that is meant. */
@@ -129,7 +131,7 @@ export class JobTable {
   /** Ends the job in order and gives it up; resolves when that is recorded. */
   async give(run: JobRun, reason: 'move' | 'drain'): Promise<void> {
     this.#end(run, reason);
-    await this.#done.get(run);
+    await this.#settled(run);
   }
 
   /** The job belongs to another worker group now. False when there is no such job under that token. */
@@ -175,8 +177,13 @@ export class JobTable {
 
   /** Resolves when every job has ended and is recorded. */
   async idle(): Promise<void> {
-    while (this.#done.size > 0) await Promise.all(this.#done.values());
+    while (this.#runs.size > 0) await Promise.all([...this.#runs.values()].map(run => this.#settled(run)));
     await this.#reports.idle();
+  }
+
+  async #settled(run: JobRun): Promise<void> {
+    if (!this.#done.has(run)) await run.ended;
+    await this.#done.get(run);
   }
 
   #end(run: JobRun, reason: StopReason): void {
@@ -198,8 +205,7 @@ export class JobTable {
     else if (state.kind === 'running' && state.noteCount > 0) this.note(run.key);
   }
 
-  async #tend(run: JobRun): Promise<void> {
-    const end = await run.ended;
+  async #conclude(run: JobRun, end: RunEnd): Promise<void> {
     try {
       await this.#record(run, end);
     } finally {

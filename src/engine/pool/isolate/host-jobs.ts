@@ -57,14 +57,13 @@ export class HostJobs {
       onHandlerError: (_run, error) => this.#tell({ kind: 'stopFailed', id, failure: failureOf(error) }),
     });
     this.#runs.set(id, run);
-    run.begin(() => this.#tell({ kind: 'running', id }));
-    ignore(this.#tend(id, run));
-  }
-
-  async #tend(id: number, run: JobRun): Promise<void> {
-    const end = await run.ended;
-    this.#runs.delete(id);
-    this.#tell({ kind: 'ended', id, end: endOf(end) });
+    run.begin(
+      () => this.#tell({ kind: 'running', id }),
+      end => {
+        this.#runs.delete(id);
+        this.#tell({ kind: 'ended', id, end: endOf(end) });
+      },
+    );
   }
 
   async #note({ id, note, payload }: Extract<Order, { kind: 'note' }>): Promise<void> {
