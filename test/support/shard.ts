@@ -1,5 +1,6 @@
 /** A shard to call scripts on, without workers: what the scripts do alone. */
 
+import { byteLength } from '../../src/engine/core/bytes.ts';
 import { resolveOptions } from '../../src/engine/core/options.ts';
 import type { WorkerInfo } from '../../src/engine/pool/membership.ts';
 import type { LeaseTerms } from '../../src/engine/pool/options.ts';
@@ -60,10 +61,12 @@ export async function epochOf(shard: Shard): Promise<number> {
 }
 
 export function request(key: string, more: Partial<DispatchRequest> = {}): DispatchRequest {
+  const { payload = 'p' } = more;
   return {
     id: `id-${key}`,
     key,
-    payload: 'p',
+    payload,
+    payloadBytes: byteLength(payload),
     group: 'default',
     digest: '',
     rememberMs: undefined,

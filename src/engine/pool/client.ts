@@ -324,6 +324,7 @@ export class PoolClient {
       id,
       key: form.bytes,
       payload,
+      payloadBytes: byteLength(payload),
       group,
       // An id of ours is never used for anything else.
       digest: mayRepeat ? hash('sha1', payload) : '',
@@ -395,7 +396,7 @@ export class PoolClient {
   ): Promise<Replicated<T>> {
     const { link } = this.view;
     if (durability.replicas > 0) return this.#again(() => link.durable.run(shard.slotKey, send, durability));
-    return this.#again(async () => ({ result: await send(), replicas: 0 }));
+    return this.#again(() => send().then(result => ({ result, replicas: 0 })));
   }
 
   /** Sends again what may have been lost with its reply: the id makes that harmless. */

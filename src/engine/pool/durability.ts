@@ -20,8 +20,9 @@ export const durabilityOptions = {
 export type DurabilityOption = OptionInput<typeof durabilityOptions>;
 
 /** What is left out is as in `otherwise`. */
-export function resolveDurability(option: DurabilityOption = {}, otherwise?: Durability): Durability {
-  const { replicas = otherwise?.replicas, timeoutMs = otherwise?.timeoutMs } = option;
+export function resolveDurability(option?: DurabilityOption, otherwise?: Durability): Durability {
+  if (!option && otherwise) return otherwise;
+  const { replicas = otherwise?.replicas, timeoutMs = otherwise?.timeoutMs } = option ?? {};
   return resolveOptions('durability', durabilityOptions, { ...option, replicas, timeoutMs });
 }
 

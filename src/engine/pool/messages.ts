@@ -1,4 +1,7 @@
-/** Hints and replies as the scripts publish them: one line of words, then bytes. Every one may be lost. */
+/**
+ * Hints and replies as the scripts publish them: one line of words, then bytes; several of them may share a message. Every
+ * message may be lost.
+ */
 import { decodeText } from '../core/text.ts';
 
 export type MailboxMessage =
@@ -37,45 +40,66 @@ export interface ReplyMessage {
 
 const NEWLINE = 0x0a;
 
-function split(message: Buffer): { words: string[]; body: Buffer } {
-  const end = message.indexOf(NEWLINE);
-  if (end < 0) return { words: message.toString('latin1').split(' '), body: message.subarray(message.length) };
-  return { words: message.toString('latin1', 0, end).split(' '), body: message.subarray(end + 1) };
+/** The line that begins at `from`, and where what comes behind it begins. */
+function lineAt(message: Buffer, from: number): { words: string[]; bodyAt: number } {
+  const newline = message.indexOf(NEWLINE, from);
+  const end = newline < 0 ? message.length : newline;
+  return { words: message.toString('latin1', from, end).split(' '), bodyAt: Math.min(end + 1, message.length) };
 }
 
-/** undefined for a message of a later version. */
-export function parseMailbox(message: Buffer): MailboxMessage | undefined {
-  const { words, body } = split(message);
-  const [kind, first] = words;
-  const sequence = Number(first);
+/** The hints of a message, in order. `undefined` is one of a later version, and ends the list: its length is not known. */
+export function parseMailbox(message: Buffer): (MailboxMessage | undefined)[] {
+  const hints: (MailboxMessage | undefined)[] = [];
+  for (let at = 0; at < message.length; ) {
+    const { words, bodyAt } = lineAt(message, at);
+    const { hint, end } = parseHint(message, words, bodyAt);
+    hints.push(hint);
+    at = hint ? end : message.length;
+  }
+  return hints;
+}
+
+function parseHint(
+  message: Buffer,
+  words: string[],
+  bodyAt: number,
+): { hint: MailboxMessage | undefined; end: number } {
+  const [kind] = words;
+  const sequence = Number(words[1]);
+  const token = Number(words[2]);
   switch (kind) {
     case 'assign': {
-      const keyLength = Number(words[4]);
-      return {
+      const payloadAt = bodyAt + Number(words[4]);
+      const end = payloadAt + Number(words[5]);
+      if (!(end <= message.length)) break;
+      const hint: MailboxMessage = {
         kind,
         sequence,
-        token: Number(words[2]),
+        token,
         attempt: Number(words[3]),
-        key: decodeText(body.subarray(0, keyLength)),
-        dispatch: words[5] ?? '',
-        terms: words.slice(6).join(' '),
-        payload: body.subarray(keyLength),
+        key: decodeText(message.subarray(bodyAt, payloadAt)),
+        dispatch: words[6] ?? '',
+        terms: words.slice(7).join(' '),
+        // A copy: a job may run for long, and what it was read with would stay with it.
+        payload: Buffer.from(message.subarray(payloadAt, end)),
       };
+      return { hint, end };
     }
-    case 'regroup': {
-      const keyLength = Number(words[3]);
-      const key = decodeText(body.subarray(0, keyLength));
-      return { kind, sequence, token: Number(words[2]), key, group: body.toString('latin1', keyLength) };
-    }
+    case 'regroup':
     case 'stop':
-    case 'note':
-      return { kind, sequence, token: Number(words[2]), key: decodeText(body) };
+    case 'note': {
+      const keyEnd = bodyAt + Number(words[3]);
+      if (!(keyEnd <= message.length)) break;
+      const key = decodeText(message.subarray(bodyAt, keyEnd));
+      if (kind !== 'regroup') return { hint: { kind, sequence, token, key }, end: keyEnd };
+      const group = message.toString('latin1', keyEnd);
+      return { hint: { kind, sequence, token, key, group }, end: message.length };
+    }
     case 'fetch':
     case 'drain':
-      return { kind, sequence };
-    default:
-      return undefined;
+      return { hint: { kind, sequence }, end: bodyAt };
   }
+  return { hint: undefined, end: message.length };
 }
 
 export function parsePoolEvent(message: Buffer): PoolEvent | undefined {
@@ -86,9 +110,15 @@ export function parsePoolEvent(message: Buffer): PoolEvent | undefined {
   return undefined;
 }
 
-export function parseReply(message: Buffer): ReplyMessage | undefined {
-  const { words, body } = split(message);
-  const [kind, id = '', worker = '', token] = words;
-  if (kind !== 'started' && kind !== 'completed' && kind !== 'stopped' && kind !== 'dead') return undefined;
-  return { kind, id, worker, token: Number(token), body };
+/** The replies of a message, in order: several when they are of jobs that started, otherwise one. */
+export function parseReplies(message: Buffer): ReplyMessage[] {
+  const replies: ReplyMessage[] = [];
+  for (let at = 0; at < message.length; ) {
+    const { words, bodyAt } = lineAt(message, at);
+    const [kind, id = '', worker = '', token] = words;
+    if (kind !== 'started' && kind !== 'completed' && kind !== 'stopped' && kind !== 'dead') break;
+    at = kind === 'started' ? bodyAt : message.length;
+    replies.push({ kind, id, worker, token: Number(token), body: message.subarray(bodyAt, at) });
+  }
+  return replies;
 }

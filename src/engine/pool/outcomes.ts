@@ -8,7 +8,7 @@ import { PeriodicTask } from '../core/periodic.ts';
 import type { KeyBytes } from '../redis/keys.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Subscription } from '../redis/subscriptions.ts';
-import { parseReply, type ReplyMessage } from './messages.ts';
+import { parseReplies, type ReplyMessage } from './messages.ts';
 import type { Shard } from './shard.ts';
 
 export interface Outcome {
@@ -111,8 +111,7 @@ export class Outcomes {
   }
 
   #receive(message: Buffer): void {
-    const reply = parseReply(message);
-    if (reply) this.#tell(reply.id, reply);
+    for (const reply of parseReplies(message)) this.#tell(reply.id, reply);
   }
 
   #tell(id: string, outcome: Outcome): void {

@@ -50,12 +50,14 @@ export class RecordedJobs {
   }
 
   receive(message: Buffer): void {
-    const { table, onDoubt, onDrain, onRegroup } = this.#options;
-    const hint = parseMailbox(message);
-    if (!hint) {
-      onDoubt();
-      return;
+    for (const hint of parseMailbox(message)) {
+      if (hint) this.#take(hint);
+      else this.#options.onDoubt();
     }
+  }
+
+  #take(hint: MailboxMessage): void {
+    const { table, onDoubt, onDrain, onRegroup } = this.#options;
     const { key, token } = subjectOf(hint);
     const accepted = this.#cursor.accept(hint.sequence, key, token);
     if (this.#cursor.missed) onDoubt();

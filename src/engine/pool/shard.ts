@@ -1,5 +1,5 @@
 /** One shard of a pool, as the scripts see it: every transition is one call here. */
-import { type Bytes, byteLength } from '../core/bytes.ts';
+import type { Bytes } from '../core/bytes.ts';
 import { InvariantError } from '../core/errors.ts';
 import type { TraceContext } from '../core/trace-context.ts';
 import type { Connection } from '../redis/connection.ts';
@@ -18,6 +18,7 @@ export interface DispatchRequest {
   id: string;
   key: KeyBytes;
   payload: Bytes;
+  payloadBytes: number;
   group: string;
   digest: string;
   rememberMs: number | undefined;
@@ -85,7 +86,7 @@ export class Shard {
     };
     this.#dispatches = new TickBatch({
       send: requests => this.#admit(requests),
-      bytesOf: request => byteLength(request.payload),
+      bytesOf: request => request.payloadBytes,
       maxCount: MAX_DISPATCHES,
       maxBytes: MAX_DISPATCH_BYTES,
     });
@@ -207,8 +208,11 @@ export class Shard {
   }
 
   /** Leaves with the others of its tick; over a `connection` that is not the link's own, at once and alone. */
-  async dispatch(request: DispatchRequest, connection?: Connection): Promise<DispatchAnswer> {
-    if (!connection) return this.#dispatches.add(request);
+  dispatch(request: DispatchRequest, connection?: Connection): Promise<DispatchAnswer> {
+    return connection ? this.#dispatchAlone(request, connection) : this.#dispatches.add(request);
+  }
+
+  async #dispatchAlone(request: DispatchRequest, connection: Connection): Promise<DispatchAnswer> {
     const [answer] = await this.#admit([request], connection);
     if (answer instanceof Error) throw answer;
     return answer as DispatchAnswer;
@@ -421,7 +425,7 @@ export class Shard {
     for (const request of requests) {
       const { id, key, group, payload, worker, epoch, capacity } = request;
       items.push(id, key, group, payload, formatDigest(request.digest), request.rememberMs ?? '');
-      items.push(Math.ceil(request.delayMs), formatTerms({ ...request, payloadBytes: byteLength(payload) }));
+      items.push(Math.ceil(request.delayMs), formatTerms(request));
       items.push(worker, epoch, capacity);
     }
     const args = { items, mailbox_prefix: mailboxPrefix, events };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseHealth } from '../../../src/engine/pool/health.ts';
 import { Membership } from '../../../src/engine/pool/membership.ts';
-import { parseMailbox, parsePoolEvent, parseReply } from '../../../src/engine/pool/messages.ts';
+import { parseMailbox, parsePoolEvent, parseReplies } from '../../../src/engine/pool/messages.ts';
 import { formatTerms, isTerms, parseTerms } from '../../../src/engine/pool/terms.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { WORKER_INFO } from '../../support/shard.ts';
@@ -25,12 +25,12 @@ describe('what a later version adds at the end is ignored', () => {
   });
 
   it('in messages, where longer terms go on to whoever reads them next', () => {
-    const assign = parseMailbox(Buffer.from('assign 7 12 2 1 id 3 10 20 1 5 node sum more\nkx'));
+    const [assign] = parseMailbox(Buffer.from('assign 7 12 2 1 1 id 3 10 20 1 5 node sum more\nkx'));
     expect(assign).toMatchObject({ key: 'k', dispatch: 'id', terms: '3 10 20 1 5 node sum more' });
-    expect(parseMailbox(Buffer.from('stop 8 12 1 more\nk'))).toMatchObject({ kind: 'stop', token: 12, key: 'k' });
-    expect(parseMailbox(Buffer.from('drain 9 more\n'))).toEqual({ kind: 'drain', sequence: 9 });
+    expect(parseMailbox(Buffer.from('stop 8 12 1 more\nk'))).toMatchObject([{ kind: 'stop', token: 12, key: 'k' }]);
+    expect(parseMailbox(Buffer.from('drain 9 more\n'))).toEqual([{ kind: 'drain', sequence: 9 }]);
     expect(parsePoolEvent(Buffer.from('epoch 12 more'))).toEqual({ kind: 'epoch', epoch: 12 });
-    expect(parseReply(Buffer.from('completed id w 42 more\nbody'))).toMatchObject({ token: 42, worker: 'w' });
+    expect(parseReplies(Buffer.from('completed id w 42 more\nbody'))).toMatchObject([{ token: 42, worker: 'w' }]);
   });
 
   it('in what a worker says of itself', () => {

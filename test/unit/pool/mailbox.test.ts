@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MailboxCursor } from '../../../src/engine/pool/mailbox.ts';
-import { parseMailbox, parsePoolEvent, parseReply } from '../../../src/engine/pool/messages.ts';
+import { parseMailbox, parsePoolEvent, parseReplies } from '../../../src/engine/pool/messages.ts';
 
 const LATER_MS = MailboxCursor.transitMs;
 
@@ -71,46 +71,65 @@ describe('messages', () => {
   it('hold key and payload of any bytes', () => {
     const key = Buffer.from([0xff, 0x0a, 0x20]);
     const message = Buffer.concat([
-      Buffer.from('assign 7 1700000000000001 2 3 id-1 5 1000 9000 3 - - -\n'),
+      Buffer.from('assign 7 1700000000000001 2 3 3 id-1 5 1000 9000 3 - - -\n'),
       key,
       Buffer.from([0, 10, 255]),
     ]);
-    expect(parseMailbox(message)).toEqual({
-      kind: 'assign',
-      sequence: 7,
-      token: 1700000000000001,
-      attempt: 2,
-      key: '\udcff\n ',
-      dispatch: 'id-1',
-      terms: '5 1000 9000 3 - - -',
-      payload: Buffer.from([0, 10, 255]),
-    });
-    expect(parseMailbox(Buffer.from('stop 8 12 1\nk'))).toEqual({ kind: 'stop', sequence: 8, token: 12, key: 'k' });
-    expect(parseMailbox(Buffer.from('regroup 8 12 1\nkheavy'))).toEqual({
-      kind: 'regroup',
-      sequence: 8,
-      token: 12,
-      key: 'k',
-      group: 'heavy',
-    });
-    expect(parseMailbox(Buffer.from('drain 9 \n'))).toEqual({ kind: 'drain', sequence: 9 });
+    expect(parseMailbox(message)).toEqual([
+      {
+        kind: 'assign',
+        sequence: 7,
+        token: 1700000000000001,
+        attempt: 2,
+        key: '\udcff\n ',
+        dispatch: 'id-1',
+        terms: '5 1000 9000 3 - - -',
+        payload: Buffer.from([0, 10, 255]),
+      },
+    ]);
+    expect(parseMailbox(Buffer.from('stop 8 12 1\nk'))).toEqual([{ kind: 'stop', sequence: 8, token: 12, key: 'k' }]);
+    expect(parseMailbox(Buffer.from('regroup 8 12 1\nkheavy'))).toEqual([
+      { kind: 'regroup', sequence: 8, token: 12, key: 'k', group: 'heavy' },
+    ]);
+    expect(parseMailbox(Buffer.from('drain 9 \n'))).toEqual([{ kind: 'drain', sequence: 9 }]);
   });
 
-  it('of a later version are left alone', () => {
-    expect(parseMailbox(Buffer.from('dance 9 \n'))).toBeUndefined();
+  it('hold several hints, one behind the other', () => {
+    const message = Buffer.from(
+      'assign 7 1 1 1 2 a 5 - - 2 - - -\nk\n\nfetch 8 \nassign 9 3 1 2 0 b \nk2stop 10 4 1\nk',
+    );
+    expect(parseMailbox(message)).toMatchObject([
+      { kind: 'assign', sequence: 7, key: 'k', payload: Buffer.from('\n\n'), dispatch: 'a' },
+      { kind: 'fetch', sequence: 8 },
+      { kind: 'assign', sequence: 9, key: 'k2', payload: Buffer.alloc(0), dispatch: 'b' },
+      { kind: 'stop', sequence: 10, key: 'k' },
+    ]);
+  });
+
+  it('of a later version are left alone, and what stands before them is used', () => {
+    expect(parseMailbox(Buffer.from('fetch 8 \ndance 9 \nfetch 10 \n'))).toEqual([
+      { kind: 'fetch', sequence: 8 },
+      undefined,
+    ]);
     expect(parsePoolEvent(Buffer.from('dance'))).toBeUndefined();
-    expect(parseReply(Buffer.from('dance id w 1\n'))).toBeUndefined();
+    expect(parseReplies(Buffer.from('dance id w 1\n'))).toEqual([]);
+  });
+
+  it('that are cut short are left alone', () => {
+    for (const message of ['assign 7 1 1 1 9 a 5\nkpay', 'assign 7 1\nk', 'stop 8 12 4\nkey', 'regroup 8 12 9\nk']) {
+      expect(parseMailbox(Buffer.from(message))).toEqual([undefined]);
+    }
   });
 
   it('say epochs, waiting groups and outcomes', () => {
     expect(parsePoolEvent(Buffer.from('epoch 12'))).toEqual({ kind: 'epoch', epoch: 12 });
     expect(parsePoolEvent(Buffer.from('pending heavy'))).toEqual({ kind: 'pending', group: 'heavy' });
-    expect(parseReply(Buffer.from('completed id1 w1 42\nbody\nmore'))).toEqual({
-      kind: 'completed',
-      id: 'id1',
-      worker: 'w1',
-      token: 42,
-      body: Buffer.from('body\nmore'),
-    });
+    expect(parseReplies(Buffer.from('completed id1 w1 42\nstarted body\nmore'))).toEqual([
+      { kind: 'completed', id: 'id1', worker: 'w1', token: 42, body: Buffer.from('started body\nmore') },
+    ]);
+    expect(parseReplies(Buffer.from('started id1 w1 42\nstarted id2 w1 43\n'))).toMatchObject([
+      { kind: 'started', id: 'id1', token: 42, body: Buffer.alloc(0) },
+      { kind: 'started', id: 'id2', token: 43 },
+    ]);
   });
 });

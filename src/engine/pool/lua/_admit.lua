@@ -55,7 +55,7 @@ local function place_of(wanted)
   return false, wrong
 end
 
--- The token, or nil when the job waits. The caller saves the shard.
+-- The token, or nil when the job waits. The caller delivers the assignments and saves the shard.
 local function admit(wanted, assigned)
   shard.count = shard.count + 1
   local at = whole(math.floor(shard.time / 1000))

@@ -56,5 +56,6 @@ for i = 1, #items, 11 do
   }, remember_ms)
   answers[#answers + 1] = answer.err and {'WRONG', answer.err} or answer
 end
+deliver_assignments()
 if shard.count > count_before then save('dispatched', shard.more[2] + shard.count - count_before) end
 return {'DONE', answers}

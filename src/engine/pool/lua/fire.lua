@@ -59,6 +59,7 @@ if tick ~= '' then
     assigned, refusal = place_of(wanted)
     if refusal then return refusal end
     token = admit(wanted, assigned)
+    deliver_assignments()
     answer = token and {'ASSIGNED', shard.epoch, worker, token} or {'PENDING', shard.epoch}
     redis.call('HINCRBY', schedule, 'fired', 1)
     shard.more[2] = shard.more[2] + 1

@@ -38,6 +38,7 @@ if shard.quarantine == 0 and lease and tonumber(lease) > shard.now and epoch == 
   redis.call('SADD', next_own, key)
   mail_assignment(next, key, new_token, attempt + 1, job.dispatch, job.terms,
     redis.call('HGET', job_prefix .. key, 'payload'))
+  deliver_assignments()
   log('moved', key, next, new_token, 'from ' .. job.worker .. ', ' .. reason)
   save()
   return {'ASSIGNED', new_token}

@@ -10,7 +10,7 @@
 -- REPLY LOST
 local refusal = enter('started') or check_identity()
 if refusal then return refusal end
-local states, count = {}, 0
+local states, count, told = {}, 0, {}
 local at = whole(math.floor(shard.time / 1000))
 for i = 1, #items, 3 do
   local key, token, stable_ms = items[i], items[i + 1], items[i + 2]
@@ -31,8 +31,8 @@ for i = 1, #items, 3 do
       count = count + 1
       local waiting = terms_of(found[4]).reply_to
       if waiting then
-        redis.call('SPUBLISH', replies_prefix .. waiting,
-          'started ' .. found[3] .. ' ' .. worker .. ' ' .. token .. '\n')
+        told[waiting] = told[waiting] or {}
+        table.insert(told[waiting], 'started ' .. found[3] .. ' ' .. worker .. ' ' .. token .. '\n')
       end
       log('started', key, worker, token, '')
     end
@@ -40,5 +40,6 @@ for i = 1, #items, 3 do
     states[#states + 1] = type(count_of) == 'number' and count_of or 0
   end
 end
+for node, lines in pairs(told) do redis.call('SPUBLISH', replies_prefix .. node, table.concat(lines)) end
 save('started', shard.more[1] + count)
 return {'OK', states}
