@@ -7,6 +7,7 @@ import {
   FullError,
   HandlerError,
   NotFoundError,
+  NotReplicatedError,
   OptionError,
   OutOfMemoryError,
   PonosError,
@@ -45,6 +46,9 @@ export function adviseOn(error: unknown, context: AdviceContext): Advice {
     if (!origin) return { why: [], next: [help] };
     const undo = origin.kind === 'flag' ? `leave out --${origin.name}` : `unset ${origin.name}`;
     return { why: [`read-only is set by ${describeOrigin(origin)}`], next: [[undo, 'allow writes']] };
+  }
+  if (error instanceof NotReplicatedError && command === 'job dispatch') {
+    return { why: [], next: [[`ponos job dispatch ... --id ${error.id}`, 'send the same again']] };
   }
   if (error instanceof TimeoutError) return { why: [], next: [afterTimeout(command)] };
   if (error instanceof PonosError && error.code === 'SCHEDULE_EXISTS') {

@@ -1,5 +1,5 @@
 /** How a failure is told on stderr: what happened, why, what to type next. Never a stack, a secret or the command line. */
-import { PonosError } from '../engine/index.ts';
+import { NotReplicatedError, PonosError } from '../engine/index.ts';
 import { safeJson, safeText } from '../present/safe-text.ts';
 import { displayWidth, padText } from '../present/width.ts';
 import { type AdviceContext, adviseOn } from './advice.ts';
@@ -23,7 +23,9 @@ export function reportError(error: unknown, options: ReportOptions): string {
   const why = advice.why.map(clean);
   if (options.json) {
     const next = advice.next.map(([command]) => clean(command));
-    return `${safeJson({ error: { code, message, why: why.join('; ') || undefined, hint, next, exitCode } })}\n`;
+    // One that was made up is known from nowhere else.
+    const id = error instanceof NotReplicatedError ? error.id : undefined;
+    return `${safeJson({ error: { code, message, id, why: why.join('; ') || undefined, hint, next, exitCode } })}\n`;
   }
   const width = Math.max(0, ...advice.next.map(([command]) => displayWidth(command)));
   const blocks: [string, string[]][] = [

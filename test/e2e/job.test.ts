@@ -44,6 +44,22 @@ describe('ponos job', () => {
     }
   });
 
+  it('names the id of a dispatch that too few replicas have, and takes the same again under it', async () => {
+    const flags = ['--durability-replicas', '1', '--durability-timeout', '50ms', ...create];
+    const told = await run(['job', 'dispatch', 'k', 'x', ...flags]);
+    expect(told).toMatchObject({ code: 5, stdout: '' });
+    const id = /--id (\S+) {2}/.exec(told.stderr)?.[1] ?? '';
+    expect(told.stderr).toContain(`done under id "${id}", but 0 of 1 replicas`);
+    const again = await run(['job', 'dispatch', 'k', 'x', ...flags, '--id', id, '--json']);
+    expect(JSON.parse(again.stderr)).toMatchObject({ error: { code: 'NOT_REPLICATED', id, exitCode: 5 } });
+    expect(await run(['job', 'dispatch', 'k', 'x', ...flags])).toMatchObject({ code: 4 });
+    const bulk = await run(['job', 'dispatch', '-', '--ndjson', ...flags], { input: '{"key":"of-many"}\n' });
+    expect([bulk.code, ...ndjson(bulk.stdout)]).toMatchObject([
+      5,
+      { key: 'of-many', status: 'failed', error: { code: 'NOT_REPLICATED', id: expect.stringMatching(/^\w{16}$/) } },
+    ]);
+  });
+
   it('refuses a key that exists with 4, a full pool with 10, an id used otherwise with 4', async () => {
     const link = await redis.connect();
     const client = await PoolClient.open(link, 'default', { create: true, limit: 2 });

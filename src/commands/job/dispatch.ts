@@ -16,7 +16,7 @@ export default class JobDispatch extends BaseCommand<typeof JobDispatch> {
   static override description =
     `The key decides which worker gets the job. There is at most one job of a key: while there is one, another dispatch ends with 4. The id of the dispatch is written to stdout; repeated with the same --id, a dispatch gets the answer of the first.
 With - and --ndjson each line of standard input is one job: {"key", "payload", "id"}, where only the key is needed. A payload is a string, base64 with "payloadEncoding": "base64", or any other JSON value. One record is written for each, in the order of the input. Ends with 9 when some were dispatched and some failed.
-With --durability-replicas it counts only once so many replicas have it; with fewer in time it ends with 5, the job stands, and the same --id may be sent again.
+With --durability-replicas it counts only once so many replicas have it; with fewer in time it ends with 5, the job stands, and may be sent again under the id that the error names.
 With --wait, --timeout is the longest wait for the job, default 30s.`;
   static override examples = [
     '<%= config.bin %> job dispatch tenant-7',

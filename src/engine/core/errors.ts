@@ -150,7 +150,11 @@ export class NotReplicatedError extends PonosError {
   /** Replicas that had it in time. */
   readonly replicas: number;
   constructor(what: string, id: string, replicas: number, wanted: number, details?: ErrorDetails) {
-    super('NOT_REPLICATED', `${what} is done, but ${replicas} of ${wanted} replicas had it in time`, details);
+    super(
+      'NOT_REPLICATED',
+      `${what} is done under id "${id}", but ${replicas} of ${wanted} replicas had it in time`,
+      details,
+    );
     this.id = id;
     this.replicas = replicas;
   }

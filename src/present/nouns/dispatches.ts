@@ -28,7 +28,8 @@ export interface BulkResult {
   line: number;
   key: string | null;
   dispatch: DispatchResult | null;
-  error: { code: string; message: string } | null;
+  /** `id`: the job stands, and may be dispatched again under it. */
+  error: { code: string; message: string; id?: string } | null;
 }
 
 export const bulkResultNoun: Noun<BulkResult> = {

@@ -53,6 +53,11 @@ describe('requests that must reach replicas', () => {
     expect(error).toMatchObject({ code: 'NOT_REPLICATED', id: 'mine', replicas: 0 });
     expect(await client.where('one')).toMatchObject({ recorded: true });
     await expect(client.notify('one', 'note')).rejects.toMatchObject({ code: 'NOT_REPLICATED' });
+    const unnamed = (await client.dispatch('two').catch((thrown: unknown) => thrown)) as NotReplicatedError;
+    expect(unnamed.message).toContain(`the dispatch of job "two" is done under id "${unnamed.id}"`);
+    // Under the id that was made up for it, and is told, it is the same; under another one the key has a job.
+    await expect(client.dispatch('two', '', { id: unnamed.id })).rejects.toMatchObject({ code: 'NOT_REPLICATED' });
+    await expect(client.dispatch('two')).rejects.toMatchObject({ code: 'EXISTS' });
     // The same again finds the job there, and a replica that does not have it.
     await expect(client.dispatch('one', 'payload', { id: 'mine' })).rejects.toMatchObject({ code: 'NOT_REPLICATED' });
     await expect(client.dispatch('one', 'payload', { wait: 'started' })).rejects.toMatchObject({ code: 'EXISTS' });

@@ -26,6 +26,7 @@ describe('exit codes', () => {
     [4, new engine.LeaseLostError('x')],
     [5, new engine.RedisUnavailableError('x')],
     [5, new engine.UncertainPublishError('x')],
+    [5, new engine.NotReplicatedError('x', 'id', 0, 1)],
     [5, new engine.QuarantineError('x', 1)],
     [6, new engine.RedisDeniedError('x')],
     [7, new engine.TimeoutError('x')],
