@@ -1,5 +1,6 @@
 import { NotFoundError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { groupsInUse } from './groups.ts';
 import { type MemberReading, type PoolReading, readPool, requirePool } from './pool-reading.ts';
 import type { NodeSnapshot, PoolSnapshot, PoolState, WorkerSnapshot, WorkerState } from './snapshots.ts';
 
@@ -7,12 +8,12 @@ import type { NodeSnapshot, PoolSnapshot, PoolState, WorkerSnapshot, WorkerState
 export async function listPools(link: RedisLink): Promise<PoolSnapshot[]> {
   const names = await link.registry.list('pools');
   const readings = await Promise.all(names.map(name => readPool(link, name)));
-  return readings.filter(reading => reading !== undefined).map(poolSnapshotOf);
+  return Promise.all(readings.filter(reading => reading !== undefined).map(reading => poolSnapshotOf(link, reading)));
 }
 
 /** @throws NotFoundError, ArgumentError on a bad name. */
 export async function showPool(link: RedisLink, pool: string): Promise<PoolSnapshot> {
-  return poolSnapshotOf(await requirePool(link, pool));
+  return poolSnapshotOf(link, await requirePool(link, pool));
 }
 
 /** Members by id, those whose lease is over and that nobody has reaped yet included. @throws NotFoundError */
@@ -104,7 +105,7 @@ export function workerSnapshotOf(pool: string, member: MemberReading, jobCount: 
   };
 }
 
-export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
+export async function poolSnapshotOf(link: RedisLink, reading: PoolReading): Promise<PoolSnapshot> {
   const { name, shardCount, jobCount, queuedCount, deadCount, limit, closedAtMs, epoch } = reading;
   const { dispatchedTotal, startedTotal, endedTotal, failedTotal } = reading;
   const live = reading.members.filter(({ state }) => state !== 'STALE');
@@ -120,7 +121,7 @@ export function poolSnapshotOf(reading: PoolReading): PoolSnapshot {
     limit,
     closedAtMs,
     epoch,
-    groups: [...new Set([...reading.groups, ...reading.members.map(({ info }) => info.group)])].sort(),
+    groups: await groupsInUse(link, reading),
     dispatchedTotal,
     startedTotal,
     endedTotal,

@@ -96,7 +96,7 @@ async function readPools(link: RedisLink): Promise<PoolsReading> {
     ),
   );
   return {
-    pools: readings.map(poolSnapshotOf),
+    pools: await Promise.all(readings.map(reading => poolSnapshotOf(link, reading))),
     staleWorkers: troubled.filter(({ state }) => state === 'STALE'),
     unwellWorkers: troubled.filter(({ state }) => state !== 'STALE'),
   };

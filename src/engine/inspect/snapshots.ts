@@ -38,6 +38,7 @@ export interface PoolSnapshot {
   /** When it was closed for new jobs; null: it is open. */
   closedAtMs: number | null;
   epoch: number;
+  /** Those with a worker, a job that waits or a route. */
   groups: string[];
   /** Totals since the pool was created, for rates. */
   dispatchedTotal: number;

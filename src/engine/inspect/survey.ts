@@ -84,21 +84,21 @@ async function surveyPools(link: RedisLink, names: readonly string[]): Promise<P
   const found = await Promise.all(
     names.map(async name => {
       const reading = await readPool(link, name);
-      return reading && { reading, ...(await surveyPool(link, reading)) };
+      return reading && surveyPool(link, reading);
     }),
   );
-  return found
-    .filter(pool => pool !== undefined)
-    .map(({ reading, ...rest }) => ({ pool: poolSnapshotOf(reading), ...rest }));
+  return found.filter(pool => pool !== undefined);
 }
 
-async function surveyPool(link: RedisLink, reading: PoolReading): Promise<Omit<PoolSurvey, 'pool'>> {
+async function surveyPool(link: RedisLink, reading: PoolReading): Promise<PoolSurvey> {
   const { name, shardCount, members } = reading;
-  const [oldestPendingMs, counts] = await Promise.all([
+  const [pool, oldestPendingMs, counts] = await Promise.all([
+    poolSnapshotOf(link, reading),
     oldestPending(link, reading),
     Promise.all(members.map(({ id }) => countOwned(link, name, shardCount, id))),
   ]);
-  return { oldestPendingMs, workers: members.map((member, at) => workerSnapshotOf(name, member, counts[at] ?? 0)) };
+  const workers = members.map((member, at) => workerSnapshotOf(name, member, counts[at] ?? 0));
+  return { pool, oldestPendingMs, workers };
 }
 
 /** The queues are sorted by when each job is due, on the clock of their shard. Jobs wait longest where nobody moves it on. */

@@ -61,6 +61,25 @@ describe('what inspection sees of a pool', () => {
     await expect(showWorker(link, fixture.pool, 'nobody')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  it('are the groups with a worker, a job that waits or a route, and no others', async () => {
+    const node = await fixture.node();
+    const groups = async () => (await showPool(await reader(), fixture.pool)).groups;
+    for (const group of ['busy', 'left', 'waiting']) await node.routes.add({ glob: `${group}:*`, group });
+    for (const group of ['busy', 'left', 'waiting']) await node.dispatch(`${group}:1`);
+    await node.dispatch('of none');
+    const worker = await node.addWorker({ handler: new Recorder().service('a'), group: 'busy' });
+    await node.addWorker({ handler: new Recorder().service('b'), group: 'never-waited' });
+    for (const key of ['left:1', 'of none']) await node.stop(key);
+    for (const group of ['left', 'waiting']) await node.routes.remove(`${group}:*`);
+    expect(await groups()).toEqual(['busy', 'never-waited', 'waiting']);
+    await node.stop('waiting:1');
+    await node.stop('busy:1', { wait: true });
+    await worker.drain();
+    expect(await groups()).toEqual(['busy', 'never-waited']);
+    await node.routes.remove('busy:*');
+    expect(await groups()).toEqual(['never-waited']);
+  });
+
   it('is each job, its payload and what happened to it', async () => {
     const node = await fixture.node();
     const worker = await node.addWorker({
