@@ -17,6 +17,12 @@ export {
   readMap,
 } from './admin/map-entries.ts';
 export { destroyMap, resetMap } from './admin/maps.ts';
+export {
+  type PoolRemovalPlan,
+  planPoolRemoval,
+  type RemovePoolOptions,
+  removePool,
+} from './admin/pool-removal.ts';
 export { addRoute, drainWorker, listRoutes, removeRoute } from './admin/pools.ts';
 export { type BrokenPolicy, type RepairOptions, type RepairReport, repairPool } from './admin/repair.ts';
 export { type ApplyRoutesOptions, applyRoutes, type RegroupProgress } from './admin/routes.ts';

@@ -100,6 +100,42 @@ describe('operating a pool', () => {
     expect(await run(['job', 'dispatch', 'other', '--wait', 'started'])).toMatchObject({ code: 0 });
   });
 
+  it('removes a pool that nobody works in, after a confirmation', async () => {
+    const { running } = await worker([file('service.js', SERVICE_HANDLER)]);
+    await run(['job', 'dispatch', 'k', '--wait', 'started']);
+    await run(['schedule', 'add', 'hourly', '--every', '1h', '--key', 'later']);
+    await run(['pool', 'route', 'add', 'heavy/*', 'heavy']);
+    const used = await run(['pool', 'remove', 'default', '--yes']);
+    expect(used).toMatchObject({ code: 4, stdout: '' });
+    expect(used.stderr).toContain('pool "default" has 1 live worker and 1 job; nothing was removed');
+    expect(used.stderr).toMatch(/"ponos pool shutdown default" .*"ponos pool drain default"/);
+    const refused = JSON.parse((await run(['pool', 'remove', 'default', '--dry-run', '--json'])).stderr);
+    expect(refused).toMatchObject({ error: { code: 'POOL_IN_USE', exitCode: 4 } });
+    expect(await run(['pool', 'shutdown', 'default', '--yes'])).toMatchObject({ code: 0 });
+    expect(await run(['pool', 'drain', 'default', '--yes'])).toMatchObject({ code: 0 });
+    expect(await running.result).toMatchObject({ code: 0 });
+    const what = 'pool "default" with 0 dead jobs, 1 schedule, 1 route';
+    expect(await run(['pool', 'remove', 'default'])).toMatchObject({ code: 8, stdout: '' });
+    expect(await run(['pool', 'remove', 'default', '--yes', '--read-only'])).toMatchObject({ code: 8, stdout: '' });
+    expect((await run(['pool', 'remove', 'default', '--dry-run'])).stdout).toBe(`WOULD  remove ${what}\n`);
+    expect((await run(['pool', 'list', '-o', 'name'])).stdout).toBe('default\n');
+    expect(await run(['pool', 'remove', 'default', '--yes'])).toEqual(
+      expect.objectContaining({ code: 0, stdout: '', stderr: `removed ${what}\n` }),
+    );
+    expect((await run(['pool', 'list', '-o', 'name'])).stdout).toBe('');
+    for (const args of [
+      ['remove', 'default', '--yes'],
+      ['show', 'default'],
+      ['events', 'default'],
+      ['route', 'list'],
+    ]) {
+      expect(await run(['pool', ...args])).toMatchObject({ code: 3, stdout: '' });
+    }
+    expect(await run(['pool', 'remove'])).toMatchObject({ code: 2 });
+    expect(await run(['job', 'dispatch', 'k', '--create'])).toMatchObject({ code: 0 });
+    expect(await json(['pool', 'show'])).toMatchObject({ item: { jobCount: 1, dispatchedTotal: 1 } });
+  });
+
   it('says which version of the protocol a pool speaks, and ends with 4 where it is a later one', async () => {
     await worker([file('service.js', SERVICE_HANDLER)]);
     const done = await run(['pool', 'upgrade']);

@@ -1,6 +1,7 @@
 /** Everything that can be checked from outside, in one answer: the server, the pools with their invariants, the rest. */
 import { NotFoundError, WrongTypeError } from '../core/errors.ts';
 import { isName } from '../core/names.ts';
+import { isBeingRemoved } from '../pool/removal.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { findProblems, serverFindings } from './findings.ts';
 import { checkInvariants, type InvariantReport } from './invariants/invariants.ts';
@@ -39,6 +40,7 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
   for (const pool of named ?? (await registered(link, 'pools'))) {
     const report = await checkInvariants(link, pool, { onProgress: count => onProgress?.(pool, count), signal });
     if (report.keyCount > 0) reports.push(report);
+    else if (await isBeingRemoved(link, pool)) own.push(interruptedRemoval(pool));
     else if (named) throw new NotFoundError('pool', pool, { hint: '"ponos pool list" shows those that exist.' });
   }
   const seen = await Promise.all(reports.map(({ pool }) => lookAtPool(link, pool)));
@@ -60,6 +62,12 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
     findings,
     pools: reports,
   };
+}
+
+function interruptedRemoval(pool: string): Finding {
+  const message = 'is being removed; unless that is at work now, it was interrupted';
+  const command = `ponos pool remove ${pool}`;
+  return { severity: 'warning', code: 'REMOVAL_INTERRUPTED', subject: { kind: 'pool', name: pool }, message, command };
 }
 
 /** A finding for each kind of violation, with the first of them. */

@@ -3,6 +3,7 @@
  * copy. An edit is a compare-and-set of the entry, so that two at once lose nothing.
  */
 import { ConflictError, InvariantError, NotFoundError } from '../core/errors.ts';
+import { MapClient } from '../maps/map-client.ts';
 import type { MapWriter } from '../maps/map-writer.ts';
 import { ReplicatedMap } from '../maps/replicated-map.ts';
 import type { RedisLink } from '../redis/link.ts';
@@ -107,6 +108,17 @@ export function removeRoute(map: MapWriter, pool: string, glob: string): Promise
     if (others.length === routes.length) throw new NotFoundError('route', glob);
     return others;
   });
+}
+
+/** Removes all rules of a pool. */
+export async function removeRoutes(link: RedisLink, pool: string): Promise<void> {
+  const map = await MapClient.open(link, ROUTES_MAP);
+  try {
+    // A map that is not there is not made for this.
+    if ((await map.getFresh(pool)) !== undefined) await map.delete(pool);
+  } finally {
+    await map.close();
+  }
 }
 
 async function editRoutes(map: MapWriter, pool: string, edit: (routes: Route[]) => Route[]): Promise<number> {

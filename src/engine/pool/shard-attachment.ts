@@ -3,6 +3,9 @@
  * script; a reply LOST says that the shard is not the one known here (flushed, or made anew). Then it is looked up again,
  * or made again as it was, and the call repeated once. Whether Redis itself is the one of before is told by each look at
  * the members. In both cases `lost` says that jobs and leases may be missing.
+ *
+ * A shard that was removed on purpose (`removal.ts`) left a mark: it is not made again from here, also after the mark is
+ * gone. Every call fails as NOT_FOUND, until somebody who did not know it makes it anew.
  */
 import { Emitter } from '../core/emitter.ts';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
@@ -44,6 +47,8 @@ interface ShardSettings {
 export type LossCause = 'flushed' | 'server';
 
 const TERM_FIELDS = ['lease-ms', 'margin-ms', 'grace-ms', 'clamp-ms', 'stop-budget-ms'] as const;
+/** For who worked with it. */
+const REMOVED_HINT = 'It was removed on purpose. Whoever opens it from now on, and may make it, makes a new one.';
 const SETTING_FIELDS = ['limit', 'shards', 'ledger-length', 'dead-limit'] as const;
 
 export class ShardAttachment {
@@ -59,6 +64,7 @@ export class ShardAttachment {
   #server = '';
   #terms: LeaseTerms = resolveLease('default');
   #settings: ShardSettings;
+  #removed = false;
   #attaching: Promise<void> | undefined;
 
   constructor(link: RedisLink, pool: string, index: number, options: ShardOptions) {
@@ -115,20 +121,26 @@ export class ShardAttachment {
   /** Looks the shard up, and makes it first if it is to be made. @throws as `Shard.open` */
   async attach(): Promise<void> {
     // Whoever knew the shard makes it again, so that workers need not come first.
-    if (this.#options.create || this.#generation !== '') await this.#create();
+    if (!this.#removed && (this.#options.create || this.#generation !== '')) await this.#create();
     const names = ['generation', 'server', 'protocol', ...SETTING_FIELDS, ...TERM_FIELDS];
     const found = (await this.#link.commands.call('HMGET', this.#keys.config, ...names)) as (Buffer | null)[];
     const fields = found.map(field => (field === null ? '' : String(field)));
     const [generation = '', server = '', protocol = '', limit, shards, ledgerLength, deadLimit, ...terms] = fields;
     if (generation === '') {
-      throw new NotFoundError('pool', this.#pool, { hint: 'It is made by the first worker that starts in it.' });
+      throw new NotFoundError('pool', this.#pool, {
+        hint: this.#removed ? REMOVED_HINT : 'It is made by the first worker that starts in it.',
+      });
     }
     requireProtocol(this.#pool, protocol, this.#protocols);
-    const wanted = this.#options.shards;
+    // Whoever knows the pool places keys by the number it had.
+    const known = this.#generation === '' ? undefined : this.#settings.shards;
+    const wanted = this.#options.shards ?? known;
     if (wanted !== undefined && wanted !== Number(shards)) {
       throw new ConflictError(`pool "${this.#pool}" has ${shards} shards, not ${wanted}`, {
         code: 'SHARDS_MISMATCH',
-        hint: 'The number of shards is fixed when a pool is made; leave it out.',
+        hint: known
+          ? 'It was made anew, with another number of shards: open it anew.'
+          : 'The number of shards is fixed when a pool is made; leave it out.',
       });
     }
     const [leaseMs = 0, marginMs = 0, graceMs = 0, clampMs = 0, stopBudgetMs = 0] = terms.map(Number);
@@ -142,6 +154,7 @@ export class ShardAttachment {
     this.#protocol = Number(protocol);
     this.#generation = generation;
     this.#server = server;
+    this.#removed = false;
   }
 
   #reattach(): Promise<void> {
@@ -186,6 +199,16 @@ export class ShardAttachment {
         events: this.#keys.events,
       },
     );
+    if (reply.status === 'REMOVED') {
+      this.#removed = true;
+      throw new NotFoundError('pool', this.#pool, { hint: REMOVED_HINT });
+    }
+    if (reply.status === 'REMOVING') {
+      throw new ConflictError(`pool "${this.#pool}" is being removed`, {
+        code: 'POOL_REMOVING',
+        hint: `It can be made anew afterwards. If its removal was interrupted, "ponos pool remove ${this.#pool}" ends it.`,
+      });
+    }
     if (reply.status === 'CONFLICT') {
       throw new ConflictError(
         `pool "${this.#pool}" has live workers with a lease of ${reply.lease_ms} ms, not ${terms.leaseMs} ms`,

@@ -61,11 +61,16 @@ export class KeySpace {
     };
   }
 
+  /** What the names of the keys of all shards of a pool begin with; the number of the shard follows. */
+  poolPrefix(name: string): string {
+    return `${this.prefix}:{pool:${checkName('pool', name)}:`;
+  }
+
   pool(name: string, shard = 0) {
-    const base = `${this.prefix}:{pool:${checkName('pool', name)}:${shard}}`;
+    const base = `${this.poolPrefix(name)}${shard}}`;
     return {
       base,
-      /** hash: generation, limits, lease parameters, logical clock, epoch, token high-water, count */
+      /** hash: generation, limits, lease parameters, logical clock, epoch, token high-water, count; or the mark of a removal */
       config: `${base}:cfg`,
       /** zset worker -> lease deadline on the logical clock */
       members: `${base}:members`,

@@ -34,6 +34,7 @@ export interface JournalEvent {
     /** Somebody breaks the pool on purpose, and has mended it again. */
     | 'broken'
     | 'mended'
+    | 'removing'
     // Of who holds a ticker open.
     | 'ticked'
     // Of the test.

@@ -7,6 +7,7 @@ import { listLedger } from '../../../src/engine/inspect/ledger.ts';
 import { locateJob } from '../../../src/engine/inspect/place.ts';
 import { listNodes, listWorkers, showPool } from '../../../src/engine/inspect/pools.ts';
 import { PoolClient } from '../../../src/engine/pool/client.ts';
+import { removePool } from '../../../src/engine/pool/removal.ts';
 import type { Shard } from '../../../src/engine/pool/shard.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { commandCount, dumpKeys } from '../../support/dump.ts';
@@ -54,6 +55,7 @@ const CALLS: Record<string, (scene: Scene) => Promise<unknown>> = {
   rebalance: ({ shard }) => shard.rebalance(),
   close: ({ shard }) => shard.gate(false),
   raiseProtocol: ({ shard }) => shard.raiseProtocol(1, true),
+  remove: ({ link, pool }) => removePool(link, pool, { jobs: true, timeoutMs: 0 }),
   notify: ({ client }) => client.notify('owned', 'x'),
   where: ({ client }) => client.where('owned'),
   owner: ({ client }) => client.owner('waits'),

@@ -89,6 +89,7 @@ export class InvariantWalk {
   }
 
   async *pages(): AsyncGenerator<ViolationPage> {
+    if (await isRemoved(this.#link, this.#pool)) return;
     this.shardCount = await this.#countShards();
     for await (const names of this.#link.commands.scanKeys(this.#roles.pattern)) {
       this.#options.signal?.throwIfAborted();
@@ -160,6 +161,14 @@ export class InvariantWalk {
       if (suspects.length > 0) yield { shard, suspects };
     }
   }
+}
+
+/** Of a pool that was removed, or is being, nothing must agree with anything. */
+async function isRemoved(link: RedisLink, pool: string): Promise<boolean> {
+  const { config } = link.keys.pool(pool);
+  if (String(await link.commands.call('TYPE', config)) !== 'hash') return false;
+  const [generation, state] = (await link.commands.call('HMGET', config, 'generation', 'state')) as (Buffer | null)[];
+  return generation === null && state !== null;
 }
 
 /** The same violation, whatever its figures are by now. */

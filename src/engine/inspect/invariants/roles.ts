@@ -56,7 +56,7 @@ export class RoleTable {
 
   constructor(space: KeySpace, pool: string) {
     const keys = space.pool(pool);
-    this.#before = keys.base.slice(0, -'0}'.length);
+    this.#before = space.poolPrefix(pool);
     this.pattern = `${this.#before}*`;
     const tail = (name: string) => name.slice(keys.base.length);
     const fixed: [string, Role][] = [

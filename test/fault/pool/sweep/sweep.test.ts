@@ -11,6 +11,9 @@ const POINTS: Crash[] = [
   { script: 'pool.settle', nth: 1, when: 'before' },
   { script: 'pool.release', nth: 1, when: 'after' },
   { script: 'pool.reap', nth: 1, when: 'after' },
+  { script: 'pool.remove', nth: 2, when: 'after' },
+  { script: 'pool.remove_rest', nth: 1, when: 'after' },
+  { script: 'pool.remove_rest', nth: 2, when: 'before' },
 ];
 
 describe('a process that ends at a script', () => {

@@ -6,13 +6,16 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { listRoutes } from '../../../../src/engine/admin/pools.ts';
 import { repairPool } from '../../../../src/engine/admin/repair.ts';
 import { openPool } from '../../../../src/engine/admin/shutdown.ts';
+import { NotFoundError } from '../../../../src/engine/core/errors.ts';
 import { newId } from '../../../../src/engine/core/ids.ts';
 import type { Job } from '../../../../src/engine/pool/handler.ts';
 import { PoolNode } from '../../../../src/engine/pool/node.ts';
 import type { LeaseTerms } from '../../../../src/engine/pool/options.ts';
 import { PROTOCOL, type ProtocolRange } from '../../../../src/engine/pool/protocol.ts';
+import { removePool } from '../../../../src/engine/pool/removal.ts';
 import * as scripts from '../../../../src/engine/pool/scripts.gen.ts';
 import { RedisLink } from '../../../../src/engine/redis/link.ts';
 import type { Script } from '../../../../src/engine/redis/script.ts';
@@ -34,6 +37,8 @@ export const RETRIED = 'retried';
 /** Both processes are of a release that speaks one version more than the one that made the pool. */
 export const NEW_RELEASE: ProtocolRange = { oldest: PROTOCOL.oldest, newest: PROTOCOL.newest + 1 };
 
+/** A pool that the victim makes and removes. */
+export const SPARE = 'spare';
 /** Dispatched by the healthy process. */
 const REOPENED = 'reopened';
 const VICTIM = join(import.meta.dirname, 'victim.ts');
@@ -125,6 +130,7 @@ class Recovery {
       await new Promise(resolve => setTimeout(resolve, LOOK_EVERY_MS));
     }
     const tookMs = nowMs() - crashedMs;
+    if (told.includes('removing')) wrong.push(...(await findLeft(link)));
     await node.close();
     await removeKeys(link);
     await link.close();
@@ -207,6 +213,21 @@ class Recovery {
 
 function keyOf({ jobs = [] }: JournalEvent): string {
   return jobs[0]?.[0] ?? '';
+}
+
+/** What another removal leaves of the pool that was being removed: nothing but the mark. */
+async function findLeft(link: RedisLink): Promise<string[]> {
+  await removePool(link, SPARE).catch((error: unknown) => {
+    if (!(error instanceof NotFoundError)) throw error;
+  });
+  const left = (await link.registry.list('pools')).filter(name => name === SPARE).map(name => `${name} is listed`);
+  if ((await listRoutes(link, SPARE)).length > 0) left.push(`${SPARE} has routes`);
+  const { config } = link.keys.pool(SPARE);
+  for await (const names of link.commands.scanKeys(`${link.keys.poolPrefix(SPARE)}*`)) {
+    left.push(...names.map(String).filter(name => name !== config));
+  }
+  if (((await link.commands.call('HMGET', config, 'state')) as unknown[]).join() !== 'removed') left.push(config);
+  return left;
 }
 
 async function removeKeys(link: RedisLink): Promise<void> {

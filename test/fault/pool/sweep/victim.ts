@@ -14,9 +14,11 @@ import { addSchedule, pauseSchedule, removeSchedule, resumeSchedule } from '../.
 import { closePool, openPool } from '../../../../src/engine/admin/shutdown.ts';
 import { upgradePool } from '../../../../src/engine/admin/upgrade.ts';
 import { showSchedule } from '../../../../src/engine/inspect/schedules.ts';
+import { PoolClient } from '../../../../src/engine/pool/client.ts';
 import type { Job, ServiceHandler } from '../../../../src/engine/pool/handler.ts';
 import { PoolNode } from '../../../../src/engine/pool/node.ts';
 import type { LeaseTerms } from '../../../../src/engine/pool/options.ts';
+import { removePool } from '../../../../src/engine/pool/removal.ts';
 import { Shard } from '../../../../src/engine/pool/shard.ts';
 import { RedisLink } from '../../../../src/engine/redis/link.ts';
 import '../../../support/end-with-parent.ts';
@@ -24,7 +26,7 @@ import { request, WORKER_INFO } from '../../../support/shard.ts';
 import { until } from '../../../support/until.ts';
 import { type Crash, crashAt, NEVER_REACHED } from '../../crash.ts';
 import { Journal } from '../journal.ts';
-import { FORGOTTEN, NEW_RELEASE, RETRIED } from './sweep.ts';
+import { FORGOTTEN, NEW_RELEASE, RETRIED, SPARE } from './sweep.ts';
 import { LASTING, PASSING, TICKER, TIMING } from './ticks.ts';
 
 export interface VictimOptions extends Crash {
@@ -159,6 +161,18 @@ async function loseRedis(): Promise<void> {
   await until(isBack, 'the jobs to be known again');
 }
 
+/** One that is not looked at further: whatever is left of it, another removal must end. */
+async function removeSpare(): Promise<void> {
+  const client = await PoolClient.open(link, SPARE, { create: true, lease: options.lease });
+  await client.dispatch('of the spare', '', { id: 'spare', retentionMs: 60_000 });
+  await client.stop('of the spare');
+  await addSchedule(link, SPARE, 'later', { everyMs: 3_600_000, key: 'later' });
+  await addRoute(link, SPARE, { glob: '*', group: OTHERS });
+  await client.close();
+  journal.write('removing');
+  await removePool(link, SPARE);
+}
+
 await makeGhost();
 // Nobody is there yet: they wait, and are taken.
 for (const key of ['stay-0', 'stay-1', 'move-0', 'told']) await dispatch(key);
@@ -189,6 +203,7 @@ await upgradePool(link, options.pool, { protocols: NEW_RELEASE });
 // Told that the pool is another one now, the node looks it up again.
 await dispatch('raised');
 await loseRedis();
+await removeSpare();
 await node.drain();
 await pause(200);
 process.exit(NEVER_REACHED);

@@ -1,14 +1,31 @@
 /** What operators do to jobs and to the pool as a whole. */
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { admit, type Command, GROUPS, KEYS, type Model, type Real, refusal } from './model.ts';
+import { removePool } from '../../../../src/engine/pool/removal.ts';
+import { openShard } from '../../../support/shard.ts';
+import {
+  admit,
+  alive,
+  type Command,
+  emptyModel,
+  GROUPS,
+  KEYS,
+  LIMIT,
+  type Model,
+  quarantined,
+  type Real,
+  refusal,
+  WORKERS,
+} from './model.ts';
 
 type Step =
   | { do: 'regroup' | 'retry'; key: string; group: string }
   /** Of a dead one, if there is one. */
   | { do: 'retry-dead'; group: string }
   /** More often open than closed, or little would happen. */
-  | { do: 'gate'; open: boolean };
+  | { do: 'gate'; open: boolean }
+  /** And is made anew. */
+  | { do: 'remove'; jobs: boolean };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
@@ -18,6 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ do: fc.constant('retry-dead' as const), group: fc.constantFrom(...GROUPS) }),
   fc.record({ do: fc.constant('gate' as const), open: fc.constantFrom(true, true, false) }),
+  fc.record({ do: fc.constant('remove' as const), jobs: fc.boolean() }),
 );
 
 export const operationCommands: fc.Arbitrary<Command> = step.map(each => ({
@@ -48,8 +66,26 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
       // It stays closed since the first time.
       expect(await shard.gate(each.open)).toEqual(first);
       model.closed = !each.open;
+      return;
     }
+    case 'remove':
+      return remove(each.jobs, model, real);
   }
+}
+
+async function remove(jobs: boolean, model: Model, real: Real): Promise<void> {
+  const { link, pool, memory, shard } = real;
+  const removing = removePool(link, pool, { jobs, timeoutMs: 0 });
+  if (quarantined(model)) return expect(removing).rejects.toMatchObject({ code: 'POOL_QUARANTINED' });
+  if (WORKERS.some(id => alive(model, id)) || (!jobs && model.jobs.size > 0)) {
+    return expect(removing).rejects.toMatchObject({ code: 'POOL_IN_USE' });
+  }
+  await removing;
+  await expect(shard.members('', 'default', 0)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  expect(await link.registry.list('pools')).not.toContain(pool);
+  memory.highestEpoch = Math.max(memory.highestEpoch, model.epoch);
+  Object.assign(model, emptyModel());
+  real.shard = await openShard(link, pool, LIMIT);
 }
 
 async function retry(key: string, group: string, model: Model, { shard, link, memory }: Real): Promise<void> {
