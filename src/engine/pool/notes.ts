@@ -5,7 +5,8 @@ import type { Shard } from './shard.ts';
 
 /**
  * Delivers the notifications of jobs: of one job one after the other and in order, of different jobs side by side. A
- * notification leaves Redis when it was handled, so a crash delivers it again rather than never.
+ * notification leaves Redis when it was handled, so a crash delivers it again rather than never; as does a loss, after which
+ * nothing is dropped that was not given since.
  */
 export class NoteDelivery {
   readonly #shard: Shard;
@@ -35,14 +36,16 @@ export class NoteDelivery {
 
   async #run(run: JobRun, state: { again: boolean }): Promise<void> {
     const key = jobKeyBytes(run.key);
-    let first = 0;
+    let given = { given_in: '', first: 0 };
     let handled = 0;
+    const take = ({ given_in, first }: typeof given, count: number) =>
+      this.#shard.takeNotes(key, run.token, given_in, first, count);
     do {
       state.again = false;
-      const done = [first, handled] as const;
-      const reply = await persist(this.#options, () => this.#shard.takeNotes(key, run.token, ...done));
+      const done = [given, handled] as const;
+      const reply = await persist(this.#options, () => take(...done));
       if (reply?.status !== 'NOTES') return;
-      first = reply.first;
+      given = reply;
       handled = 0;
       for (const payload of reply.list as Buffer[]) {
         if (!run.running) break;
@@ -50,6 +53,6 @@ export class NoteDelivery {
         handled++;
       }
     } while ((handled > 0 || state.again) && run.running);
-    if (handled > 0) await this.#shard.takeNotes(key, run.token, first, handled);
+    if (handled > 0) await take(given, handled);
   }
 }

@@ -363,10 +363,11 @@ export class Shard {
     return this.#attachment.run(scripts.notifyScript, keys, args, connection);
   }
 
-  /** Drops `handled` notifications, the first of which has the number `first`, and gives the next ones. */
-  takeNotes(key: KeyBytes, token: number, first: number, handled: number) {
+  /** Drops `handled` notifications of those that a reply gave, as it said `given_in` and `first`, and gives the next ones. */
+  takeNotes(key: KeyBytes, token: number, givenIn: string, first: number, handled: number) {
     const keys = { ...this.#fixed, job: this.#keys.job(key), notes: this.#keys.notes(key) };
-    return this.#attachment.run(scripts.takeNotesScript, keys, { token, first, handled });
+    const { events } = this.#keys;
+    return this.#attachment.run(scripts.takeNotesScript, keys, { token, given_in: givenIn, first, handled, events });
   }
 
   reap(batch: number, random: number) {

@@ -1,10 +1,21 @@
 /** What becomes of a pool when Redis loses something of it: everything, or the last moments. */
 import { describe, expect, it } from 'vitest';
+import type { Job } from '../../../src/engine/pool/handler.ts';
 import type { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { TEST_LEASE, usePool } from '../../support/pool.ts';
 import { Recorder } from '../../support/recorder.ts';
 import { until } from '../../support/until.ts';
+
+interface Gate {
+  readonly opened: Promise<void>;
+  open(): void;
+}
+
+function gate(): Gate {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
 
 const KEYS = Array.from({ length: 30 }, (_, i) => `job-${i}`);
 
@@ -54,6 +65,16 @@ describe('a pool whose Redis lost something', () => {
     };
   }
 
+  const notesKey = (link: RedisLink, key: string) => link.keys.pool(fixture.pool).notes(key);
+
+  /** Notes what it is told, and is at work with the first until the gate is open. */
+  function noting(heard: string[], busy: Gate) {
+    return async (_job: Job, payload: Buffer) => {
+      heard.push(payload.toString());
+      if (heard.length === 1) await busy.opened;
+    };
+  }
+
   it('keeps every running job, under its token and in its place, when everything was flushed', async () => {
     const recorder = new Recorder();
     const [a] = await fleet(['a', 'b', 'c'], recorder);
@@ -97,6 +118,48 @@ describe('a pool whose Redis lost something', () => {
       code: 'EXISTS',
     });
     expect(recorder.of('k')).toEqual(['start a 1']);
+  });
+
+  it('delivers every notification accepted after a flush, whatever was under way before', async () => {
+    const heard: string[] = [];
+    const busy = gate();
+    const node = await fixture.node({ lease: TEST_LEASE });
+    const up = gate();
+    await node.addWorker({ handler: { start: () => up.opened, notify: noting(heard, busy) } });
+    await node.dispatch('k');
+    for (const note of ['a', 'b']) await node.notify('k', note);
+    up.open();
+    await until(() => heard.length === 1, 'the first one to be at work');
+    const look = await fixture.look();
+    await look.commands.call('FLUSHALL');
+    await until(async () => (await records(look, ['k']))[0]?.[0] === 'running', 'the record to be back');
+    for (const note of ['c', 'd']) await node.notify('k', note);
+    busy.open();
+    await until(() => heard.includes('d'), 'the last one');
+    expect(heard).toEqual(['a', 'b', 'c', 'd']);
+    await until(async () => Number(await look.commands.call('LLEN', notesKey(look, 'k'))) === 0, 'none to be left');
+  });
+
+  it('delivers every notification accepted after a failover that lost some', async () => {
+    const heard: string[] = [];
+    const busy = gate();
+    const node = await fixture.node({ lease: TEST_LEASE });
+    const up = gate();
+    await node.addWorker({ handler: { start: () => up.opened, notify: noting(heard, busy) } });
+    await node.dispatch('k');
+    const look = await fixture.look();
+    await node.notify('k', 'a');
+    const goBack = await copy(look);
+    await node.notify('k', 'b');
+    up.open();
+    await until(() => heard.length === 1, 'the first one to be at work');
+    await goBack();
+    await node.notify('k', 'c');
+    busy.open();
+    await until(() => heard.includes('c'), 'the last one');
+    // Those of before may come again, in order.
+    expect(heard).toEqual(['a', 'b', 'a', 'c']);
+    await until(async () => Number(await look.commands.call('LLEN', notesKey(look, 'k'))) === 0, 'none to be left');
   });
 
   it('goes on from an older copy: new jobs stay, ended ones stay ended, moved ones stay where they went', async () => {

@@ -82,7 +82,7 @@ const CALLS: Record<string, (scene: Scene) => Promise<unknown>> = {
   fail: ({ shard, token }) => shard.fail('w', 'owned', token, 'no', 0, false),
   'fail at the last attempt': ({ shard, token }) => shard.fail('w', 'owned', token, 'no', 0, true),
   release: ({ shard, token }) => shard.release('w', 'owned', token, undefined, 'test'),
-  takeNotes: ({ shard, token }) => shard.takeNotes('owned', token, 0, 0),
+  takeNotes: ({ shard, token }) => shard.takeNotes('owned', token, '', 0, 0),
   leave: ({ shard }) => shard.leave('idle', 1),
   drain: ({ shard }) => shard.drain('w'),
   reap: async ({ shard, link, pool }) => {

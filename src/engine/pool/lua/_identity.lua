@@ -17,6 +17,10 @@ local function check_identity()
   return nil
 end
 
+-- Names what the shard remembers: another one as soon as Redis may have lost something of it, and never the same again.
+-- What somebody counted under one name says nothing about what is there under the next.
+local function life() return string.match(generation, '^[^.]*') .. '@' .. shard.server end
+
 -- In quarantine a record that is missing (`recorded` is its token), or older than what the caller holds, proves nothing: the
 -- caller asserts what it has, then asks again.
 local function is_unsure(recorded, token)

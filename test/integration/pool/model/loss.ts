@@ -84,6 +84,7 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
 /** A failover to a copy that missed something, or a restart. */
 async function lose(model: Model, real: Real): Promise<void> {
   const { link, shard, memory } = real;
+  memory.lossCount++;
   memory.highestEpoch = Math.max(memory.highestEpoch, model.epoch);
   const copy = copies.get(model);
   if (copy) {
@@ -101,6 +102,7 @@ async function lose(model: Model, real: Real): Promise<void> {
 /** Everything is gone, and somebody who knew the shard makes it again. */
 async function flush(model: Model, { link, pool, shard, memory }: Real): Promise<void> {
   memory.highestEpoch = Math.max(memory.highestEpoch, model.epoch);
+  memory.lossCount++;
   await removeAll(link, pool);
   Object.assign(model, emptyModel());
   const reply = await shard.members('', 'default', 0);

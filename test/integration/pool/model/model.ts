@@ -54,11 +54,21 @@ export interface Held {
   attempt: number;
   group: string;
 }
+interface Given {
+  givenIn: string;
+  first: number;
+  numbers: number[];
+  lossCount: number;
+}
 export interface Memory {
   highest: number;
   highestEpoch: number;
   /** Every assignment there was, for callers that come late. */
   held: Map<string, Held[]>;
+  /** The notifications that the last request for those of a key was given. */
+  given: Map<string, Given>;
+  /** How often Redis lost something. */
+  lossCount: number;
   /** For ids that are used once. */
   count: number;
   timeline: Timeline;
@@ -97,6 +107,8 @@ export function emptyMemory(): Memory {
     highest: 0,
     highestEpoch: 0,
     held: new Map(),
+    given: new Map(),
+    lossCount: 0,
     count: 0,
     timeline: beginTimeline(),
     seen: new Map(),
