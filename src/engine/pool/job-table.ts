@@ -162,7 +162,7 @@ export class JobTable {
    */
   reassert(incarnation: string): Promise<boolean> {
     const held = [...this.#runs.values()].filter(({ stopReason }) => stopReason !== 'fenced' && stopReason !== 'lost');
-    return this.#recovery.assert(incarnation, held, run => this.stop(run.key, 'lost', run.token));
+    return this.#recovery.assert(incarnation, held, (run, reason) => this.stop(run.key, reason, run.token));
   }
 
   /** Redis may have lost something, and the lease is over: what had to stop waits for somebody. */

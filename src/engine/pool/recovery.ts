@@ -44,7 +44,7 @@ interface GivenUp {
 
 interface Claim {
   readonly assignment: Assignment;
-  readonly state: 'assigned' | 'running' | 'pending';
+  readonly state: 'assigned' | 'running' | 'stopping' | 'pending';
   readonly attempts: number;
   readonly group: string;
   readonly run: JobRun | undefined;
@@ -82,8 +82,10 @@ export class Recovery {
     }
   }
 
+  /** Told while the reason to stop is still the one of before: one that was asked to stop has ended by that. */
   fenced(run: JobRun): void {
-    this.#stopped.set(run.key, this.#givenUpBy(run, run.assignment.attempt - 1));
+    if (run.stopReason === 'stop') this.ended(run, 'stopped');
+    else this.#stopped.set(run.key, this.#givenUpBy(run, run.assignment.attempt - 1));
   }
 
   /** Released, or failed with attempts left; `attempts` are behind it. */
@@ -104,15 +106,21 @@ export class Recovery {
     this.#stopped.clear();
   }
 
-  /** Asserts `held` and what was stopped, ends again what had ended. False when the lease is over in Redis. */
-  async assert(incarnation: string, held: Iterable<JobRun>, onStale: (run: JobRun) => void): Promise<boolean> {
+  /**
+   * Asserts `held` and what was stopped, ends again what had ended. `onOver` is told of those held that are to end: somebody
+   * asked for it (`stop`), or they are not this worker's any more (`lost`). False when the lease is over in Redis.
+   */
+  async assert(
+    incarnation: string,
+    held: Iterable<JobRun>,
+    onOver: (run: JobRun, reason: 'stop' | 'lost') => void,
+  ): Promise<boolean> {
     const { shard, worker } = this.#options;
     const claims: Claim[] = [];
     const waiting = new Map([...this.#recentlyGivenUp(), ...this.#stopped]);
     for (const run of held) {
       const { assignment, group } = run;
-      const state = run.starting ? 'assigned' : 'running';
-      claims.push({ assignment, state, attempts: assignment.attempt, group, run });
+      claims.push({ assignment, state: stateOf(run), attempts: assignment.attempt, group, run });
       waiting.delete(run.key);
     }
     for (const given of waiting.values()) claims.push({ ...given, state: 'pending', run: undefined });
@@ -121,7 +129,9 @@ export class Recovery {
       const reply = await shard.reassert(worker, incarnation, items);
       if (reply.status === 'EXPIRED') return false;
       batch.forEach(({ run }, index) => {
-        if (run && String(reply.states[index]) === 'stale') onStale(run);
+        const state = String(reply.states[index]);
+        if (run && state === 'stale') onOver(run, 'lost');
+        else if (run && state === 'stopping') onOver(run, 'stop');
       });
     }
     for (const batch of batches([...this.#ended.values()], () => 0)) {
@@ -160,6 +170,11 @@ export class Recovery {
     this.#givenUp.delete(key);
     this.#givenUpBytes -= byteLength(old.assignment.payload);
   }
+}
+
+function stateOf(run: JobRun): 'assigned' | 'running' | 'stopping' {
+  if (run.stopReason === 'stop') return 'stopping';
+  return run.starting ? 'assigned' : 'running';
 }
 
 function* batches<T>(items: readonly T[], bytesOf: (item: T) => number): Generator<T[]> {

@@ -342,6 +342,7 @@ export class Shard {
       retention_ms: REQUEST_RETENTION_MS,
       mailbox_prefix: this.#keys.mailboxPrefix,
       replies_prefix: this.#keys.repliesPrefix,
+      events: this.#keys.events,
     };
     return this.#attachment.run(scripts.stopScript, keys, args, connection);
   }

@@ -213,6 +213,53 @@ describe('a pool whose Redis lost something', () => {
     expect((await records(look, ['one']))[0]?.[0]).toBe('null');
   });
 
+  it('stops a job that was asked to while an older copy had it with another worker', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a'], recorder);
+    await startAll(a?.node);
+    const look = await fixture.look();
+    const goBack = await copy(look);
+    const [b] = await fleet(['b'], recorder);
+    await until(() => recorder.runningOn('b').length > 0 && recorder.runningCount === KEYS.length, 'some jobs to move');
+    const [moved = ''] = recorder.runningOn('b');
+    await until(
+      async () => (await records(look, [moved]))[0]?.slice(0, 2).join() === 'running,b',
+      'its start to be told',
+    );
+    fixture.partition(b?.node);
+    await goBack();
+    // Nobody but its new owner can end it, and that one is told when it says what it runs.
+    expect(await a?.node.stop(moved, { id: 's' })).toEqual({ status: 'stopping', worker: 'a' });
+    fixture.heal(b?.node);
+    await until(() => recorder.owner(moved) === undefined, 'the worker to stop it');
+    await until(async () => (await records(look, [moved]))[0]?.[0] === 'null', 'it to be over');
+    await a?.node.dispatch('later', '', { wait: 'started' });
+    expect(recorder.of(moved).at(-1)).toBe('stop b stop');
+    expect(recorder.overlaps).toEqual([]);
+  });
+
+  it('keeps the stop of a job whose record was flushed while it was stopping', async () => {
+    const stopping = gate();
+    const starts: string[] = [];
+    const node = await fixture.node({ lease: TEST_LEASE });
+    await node.addWorker({
+      handler: { start: job => void starts.push(job.key), stop: () => stopping.opened },
+      stopBudgetMs: 60_000,
+    });
+    await node.dispatch('k', '', { wait: 'started' });
+    await node.stop('k');
+    const look = await fixture.look();
+    await until(async () => (await records(look, ['k']))[0]?.[0] === 'stopping', 'the stop to be recorded');
+    await look.commands.call('FLUSHALL');
+    await until(
+      async () => (await records(look, ['k']))[0]?.[0] === 'stopping',
+      'the record to be back, with the stop',
+    );
+    stopping.open();
+    await until(async () => (await records(look, ['k']))[0]?.[0] === 'null', 'it to be over');
+    expect(starts).toEqual(['k']);
+  });
+
   it('loses no job of a worker that had to stop during the outage', async () => {
     const recorder = new Recorder();
     const [a] = await fleet(['a'], recorder);

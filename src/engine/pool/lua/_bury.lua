@@ -3,7 +3,7 @@
 local function bury(key, job, failure)
   local grave = dead_job_prefix .. key
   redis.call('RENAME', job_prefix .. key, grave)
-  redis.call('HDEL', grave, 'stable-at', 'stop-by')
+  redis.call('HDEL', grave, 'stable-at', 'stop-by', 'stopped-in')
   redis.call('HSET', grave, 'state', 'dead', 'error', failure, 'died-at', whole(math.floor(shard.time / 1000)))
   redis.call('ZADD', dead, whole(math.floor(shard.time / 1000)), key)
   local dropped, limit = 0, tonumber(redis.call('HGET', config, 'dead-limit'))

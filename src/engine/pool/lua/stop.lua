@@ -1,15 +1,17 @@
 -- stop
 -- Ends a job that waits; asks the owner of one that does not, durably: the request survives the owner's crash. The same
--- id gets the same answer, also when the job is gone by then; it writes too, for whoever waits for replicas after it.
+-- id gets the same answer, also when the job is gone by then; it writes too, for whoever waits for replicas after it. In
+-- quarantine another worker may have the job than the record says, perhaps of a later dispatch: the record keeps in which
+-- life of the shard the stop was asked, for when that one says so.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger mail terms job end
+-- INCLUDE time require_types shard ledger server identity mail terms job end
 -- KEYS config member_info ledger record job_prefix notes_prefix record_prefix pending_prefix
--- ARGV generation id key reply_to retention_ms mailbox_prefix replies_prefix
+-- ARGV generation id key reply_to retention_ms mailbox_prefix replies_prefix events
 -- REPLY STOPPED
 -- REPLY STOPPING worker:text
 -- REPLY ABSENT
 -- REPLY LOST
-local refusal = enter('ended')
+local refusal = enter('ended') or check_identity()
 if refusal then return refusal end
 local known = read('hash', 'HMGET', record, 'outcome', 'worker')
 local job = job_of(key, shard.now)
@@ -32,6 +34,7 @@ if outcome == 'stopped' then
   return {'STOPPED'}
 end
 redis.call('HSET', job_prefix .. key, 'state', 'stopping')
+if shard.quarantine > 0 then redis.call('HSET', job_prefix .. key, 'stopped-in', life()) end
 if reply_to ~= '' then redis.call('HSET', job_prefix .. key, 'stop-by', id .. ' ' .. reply_to) end
 mail(job.worker, 'stop', job.token .. ' ' .. #key, key)
 log('stopping', key, job.worker, job.token, '')

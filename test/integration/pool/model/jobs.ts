@@ -243,7 +243,9 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
       if (!job) return expect(reply.status).toBe('ABSENT');
       if (job.state === 'pending') end(model, each.key);
       expect(reply.status).toBe(job.state === 'pending' ? 'STOPPED' : 'STOPPING');
-      if (job.state !== 'pending') job.state = 'stopping';
+      if (job.state === 'pending') return;
+      job.state = 'stopping';
+      if (quarantined(model)) job.stoppedAfter = memory.lossCount;
       return;
     }
     case 'notify': {

@@ -21,9 +21,11 @@ import {
 } from './model.ts';
 import { shiftTicks } from './timeline.ts';
 
+type ClaimState = 'running' | 'assigned' | 'stopping' | 'pending';
+
 type Step =
   | { do: 'remember' | 'lose' | 'flush' }
-  | { do: 'reassert'; worker: string; key: string; late: boolean; state: 'running' | 'assigned' | 'pending' }
+  | { do: 'reassert'; worker: string; key: string; late: boolean; state: ClaimState }
   | { do: 'resettle'; key: string; late: boolean };
 
 const key = fc.constantFrom(...KEYS);
@@ -35,7 +37,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     worker: fc.constantFrom(...WORKERS),
     key,
     late,
-    state: fc.constantFrom('running' as const, 'assigned' as const, 'pending' as const),
+    state: fc.constantFrom<ClaimState>('running', 'assigned', 'stopping', 'pending'),
   }),
   fc.record({ do: fc.constant('resettle' as const), key, late }),
 );
@@ -125,15 +127,20 @@ async function reassert(each: Step & { do: 'reassert' }, model: Model, real: Rea
   const theirs = job?.token ?? 0;
   if (job && theirs === token && job.worker === worker) {
     if (job.state === 'assigned' && state === 'running') job.state = 'running';
-    return said.toBe('kept');
+    if (state === 'stopping') job.state = 'stopping';
+    return said.toBe(job.state === 'stopping' ? 'stopping' : 'kept');
   }
   if (theirs > token || !quarantined(model)) return said.toBe('stale');
   if (model.outcomes.has(dispatch)) return said.toBe(state === 'pending' ? 'kept' : 'stale');
   if (state === 'pending' && job) return said.toBe('kept');
-  said.toBe('restored');
+  const sinceLoss = job?.stoppedAfter !== undefined && job.stoppedAfter === real.memory.lossCount;
+  const asked = job?.state === 'stopping' && (job.dispatch === dispatch || sinceLoss);
+  const becomes = asked ? 'stopping' : state;
+  said.toBe(becomes === 'stopping' ? 'stopping' : 'restored');
   const notes = job?.notes ?? [];
+  const stoppedAfter = asked ? job?.stoppedAfter : undefined;
   const restored = admit(model, name, dispatch, group, state === 'pending' ? '' : worker);
-  Object.assign(restored, { state, attempt, notes, token: state === 'pending' ? 0 : token });
+  Object.assign(restored, { state: becomes, attempt, notes, stoppedAfter, token: state === 'pending' ? 0 : token });
 }
 
 export async function dump({ link, pool }: Real): Promise<Copy['keys']> {

@@ -30,6 +30,8 @@ export interface ModelJob {
   notes: number[];
   /** How many of its notifications were handled and dropped. */
   notesDone: number;
+  /** The loss in whose quarantine somebody asked it to stop. */
+  stoppedAfter?: number | undefined;
 }
 export interface ModelWorker {
   incarnation: number;
