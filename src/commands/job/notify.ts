@@ -28,7 +28,7 @@ export default class JobNotify extends BaseCommand<typeof JobNotify> {
       allowUnsafeEviction: this.flags['allow-unsafe-eviction'] === true,
     });
     this.defer(() => client.close());
-    await client.notify(key, payload);
+    await client.notify(key, payload, { timeoutMs: this.settings.timeoutMs?.value });
     await this.output.note(`job "${safeText(key)}" will be notified`);
   }
 }

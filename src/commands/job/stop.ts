@@ -30,7 +30,7 @@ export default class JobStop extends BaseCommand<typeof JobStop> {
     const link = await this.connect(wait ? { timeoutMs: linkOptions.commandTimeoutMs.default } : {});
     const client = await PoolClient.open(link, this.pool, { allowUnsafeEviction: true });
     this.defer(() => client.close());
-    const options = { wait, timeoutMs: wait ? this.settings.timeoutMs?.value : undefined };
+    const options = { wait, timeoutMs: this.settings.timeoutMs?.value };
     await stopJobs(client, keys, this.output, options);
   }
 }

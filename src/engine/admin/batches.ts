@@ -10,7 +10,7 @@ const IN_FLIGHT = 4;
 
 /**
  * Acts on many jobs of a pool, a batch of one shard at a time and a few batches at once. `act` gives one result for each
- * job of its batch; `onResults` is told of each batch as it is done.
+ * job of its batch; `onResults` is told of each batch as it is done. `known` are its shards, for a caller that has them.
  * @throws NotFoundError when there is no such pool; ArgumentError, TooLargeError on a bad key; what `act` throws.
  */
 export async function actInBatches<Input extends { key: string }, Result>(
@@ -19,8 +19,9 @@ export async function actInBatches<Input extends { key: string }, Result>(
   inputs: readonly Input[],
   act: (shard: Shard, batch: readonly (Input & { bytes: KeyBytes })[]) => Promise<readonly Result[]>,
   onResults: (inputs: readonly Input[], results: readonly Result[]) => void,
+  known?: readonly Shard[],
 ): Promise<void> {
-  const shards = await Shard.findAll(link, pool);
+  const shards = known ?? (await Shard.findAll(link, pool));
   const perShard = shards.map((): (Input & { bytes: KeyBytes })[] => []);
   for (const input of inputs) {
     const { bytes, hash } = jobKeyForm(input.key);

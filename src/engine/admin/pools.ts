@@ -1,5 +1,5 @@
 /** Acts on pools for an operator, from any process. */
-import { NotFoundError } from '../core/errors.ts';
+import { NotFoundError, QuarantineError } from '../core/errors.ts';
 import { checkName } from '../core/names.ts';
 import { MapClient } from '../maps/map-client.ts';
 import * as routeMap from '../pool/route-map.ts';
@@ -10,12 +10,15 @@ import type { RedisLink } from '../redis/link.ts';
 /**
  * Tells a worker to leave in good order. Resolves when that is recorded and nobody sends it jobs any more; it leaves when
  * its last job has moved or ended.
- * @throws NotFoundError when there is no such pool or worker.
+ * @throws NotFoundError when there is no such pool or worker; QuarantineError when Redis lost something and it may still be
+ * there.
  */
 export async function drainWorker(link: RedisLink, pool: string, worker: string): Promise<void> {
   const shards = await Shard.findAll(link, checkName('pool', pool));
   const replies = await Promise.all(shards.map(shard => shard.drain(checkName('worker', worker))));
-  if (replies.every(({ status }) => status === 'ABSENT')) throw new NotFoundError('worker', worker);
+  if (replies.some(({ status }) => status === 'DRAINING')) return;
+  for (const reply of replies) if (reply.status === 'QUARANTINE') throw new QuarantineError(pool, reply.left_ms);
+  throw new NotFoundError('worker', worker);
 }
 
 /** Rules of a pool in the order in which they are tried. */

@@ -168,11 +168,14 @@ export class RedisDeniedError extends PonosError {
   }
 }
 
-/** Redis may have lost something of a pool: nothing is admitted until its workers have said what they run. */
+/**
+ * Redis may have lost something of a pool: until its workers have said what they run nothing is admitted, and what is not
+ * there may exist all the same.
+ */
 export class QuarantineError extends PonosError {
   readonly kind = 'environment';
   constructor(pool: string, leftMs: number) {
-    super('POOL_QUARANTINED', `pool "${pool}" admits nothing for another ${Math.ceil(leftMs)} ms`, {
+    super('POOL_QUARANTINED', `pool "${pool}" is in quarantine for another ${Math.ceil(leftMs)} ms`, {
       hint: 'Redis was restarted, failed over or lost data; live workers assert their jobs first. Try again then.',
     });
   }

@@ -65,6 +65,8 @@ export interface StopOptions {
 
 export interface NotifyOptions {
   id?: string | undefined;
+  /** Longest wait for a pool that lost something to know its jobs again. */
+  timeoutMs?: number | undefined;
   durability?: DurabilityOption | undefined;
 }
 
@@ -202,8 +204,9 @@ export class PoolClient {
 
   /**
    * Ends a job. Resolves when that is recorded: a job that waits is gone then, the owner of another is told and the
-   * request survives its crash.
-   * @throws NotFoundError when the key has no job; TimeoutError when waited for too long; RedisUnavailableError.
+   * request survives its crash. A job that is not there while Redis may have lost something is waited for.
+   * @throws NotFoundError when the key has no job; TimeoutError when waited for too long; QuarantineError when Redis lost
+   * something and the wait would be too long; RedisUnavailableError.
    */
   async stop(key: string, options: StopOptions = {}): Promise<StopResult> {
     this.#open();
@@ -213,7 +216,8 @@ export class PoolClient {
     const { bytes, hash: place } = jobKeyForm(key);
     const { shard } = this.view.at(place);
     const request = async (replyTo: string) => {
-      const { result, replicas } = await this.#change(shard, durability, to => shard.stop(id, bytes, replyTo, to));
+      const send = (to?: Connection) => shard.stop(id, bytes, replyTo, to);
+      const { result, replicas } = await this.#afterQuarantine(shard, durability, timeoutMs, send);
       const stopped = stopResult(key, result);
       requireReplicas(`the stop of job "${key}"`, id, replicas, durability);
       return stopped;
@@ -236,7 +240,8 @@ export class PoolClient {
 
   /**
    * Sends bytes to the handler of a job. In order per job; delivered at least once while the job exists.
-   * @throws NotFoundError when the key has no job; FullError NOTES_FULL; TooLargeError; RedisUnavailableError.
+   * @throws NotFoundError when the key has no job; FullError NOTES_FULL; TooLargeError; QuarantineError when Redis lost
+   * something and the wait would be too long; RedisUnavailableError.
    */
   async notify(key: string, payload: Bytes, options: NotifyOptions = {}): Promise<void> {
     this.#open();
@@ -245,9 +250,9 @@ export class PoolClient {
     this.#checkPayload(payload);
     const id = options.id === undefined ? newId() : checkId(options.id);
     const durability = resolveDurability(options.durability, this.#durability);
-    const { result: reply, replicas } = await this.#change(shard, durability, to =>
-      shard.notify(id, bytes, payload, to),
-    );
+    const { timeoutMs = dispatchOptions.timeoutMs.default } = options;
+    const send = (to?: Connection) => shard.notify(id, bytes, payload, to);
+    const { result: reply, replicas } = await this.#afterQuarantine(shard, durability, timeoutMs, send);
     if (reply.status === 'ABSENT') throw new NotFoundError('job', key);
     if (reply.status === 'FULL') {
       throw new FullError(
@@ -352,7 +357,9 @@ export class PoolClient {
     | { status: 'ASSIGNED' | 'ENDED'; worker: string; token: number }
     | { status: 'PENDING'; worker?: never; token?: never }
   > {
-    const { result, replicas } = await this.#admitted(view.shard, request, durability, timeoutMs);
+    const { shard } = view;
+    const send = (to?: Connection) => shard.dispatch(request, to);
+    const { result, replicas } = await this.#afterQuarantine(shard, durability, timeoutMs, send);
     const reply = requireAdmitted(this.pool, key, request.id, result);
     const { membership } = view;
     if (reply.epoch !== membership.epoch) view.heard(reply.epoch);
@@ -365,13 +372,18 @@ export class PoolClient {
     return reply;
   }
 
-  /** Waits for the end of a quarantine. */
-  async #admitted(shard: Shard, request: DispatchRequest, durability: Durability, timeoutMs: number) {
+  /** Sends again while the answer is that nothing is sure yet. @throws QuarantineError when that is too long. */
+  async #afterQuarantine<Reply extends { status: string }>(
+    shard: Shard,
+    durability: Durability,
+    timeoutMs: number,
+    send: (connection?: Connection) => Promise<Reply>,
+  ): Promise<Replicated<Exclude<Reply, Quarantined>>> {
     const { clock } = this.view.link;
     const endMs = clock.monotonicMs() + timeoutMs;
     for (;;) {
-      const { result, replicas } = await this.#change(shard, durability, to => shard.dispatch(request, to));
-      if (result.status !== 'QUARANTINE') return { result, replicas };
+      const { result, replicas } = await this.#change(shard, durability, send);
+      if (!isQuarantined(result)) return { result: result as Exclude<Reply, Quarantined>, replicas };
       // The clock of a shard runs when it is asked, a step at a time: where no worker is, nobody else asks.
       const stepMs = Math.min(result.left_ms, shard.terms.clampMs);
       const waitMs = stepMs + Math.random() * QUARANTINE_JITTER_MS;
@@ -411,6 +423,15 @@ export class PoolClient {
       }
     }
   }
+}
+
+interface Quarantined {
+  status: 'QUARANTINE';
+  left_ms: number;
+}
+
+function isQuarantined(reply: { status: string }): reply is Quarantined {
+  return reply.status === 'QUARANTINE';
 }
 
 function stopResult(key: string, reply: { status: string; worker?: string }): StopResult {

@@ -360,6 +360,7 @@ export class Shard {
       most: MAX_NOTES,
       retention_ms: REQUEST_RETENTION_MS,
       mailbox_prefix: this.#keys.mailboxPrefix,
+      events: this.#keys.events,
     };
     return this.#attachment.run(scripts.notifyScript, keys, args, connection);
   }

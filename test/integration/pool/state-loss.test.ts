@@ -1,5 +1,7 @@
 /** What becomes of a pool when Redis loses something of it: everything, or the last moments. */
 import { describe, expect, it } from 'vitest';
+import { drainWorker } from '../../../src/engine/admin/pools.ts';
+import { shutDownPool } from '../../../src/engine/admin/shutdown.ts';
 import type { Job } from '../../../src/engine/pool/handler.ts';
 import type { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
@@ -258,6 +260,76 @@ describe('a pool whose Redis lost something', () => {
     stopping.open();
     await until(async () => (await records(look, ['k']))[0]?.[0] === 'null', 'it to be over');
     expect(starts).toEqual(['k']);
+  });
+
+  it('says of no job that it does not exist before its worker could say so', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a'], recorder);
+    const client = await fixture.client();
+    await startAll(a?.node, ['stops', 'told']);
+    const look = await fixture.look();
+    fixture.partition(a?.node);
+    await look.commands.call('FLUSHALL');
+    const hasty = { timeoutMs: 50 };
+    await expect(client.stop('stops', hasty)).rejects.toMatchObject({ code: 'POOL_QUARANTINED' });
+    await expect(client.notify('told', 'no', hasty)).rejects.toMatchObject({ code: 'POOL_QUARANTINED' });
+    await expect(drainWorker(look, fixture.pool, 'a')).rejects.toMatchObject({ code: 'POOL_QUARANTINED' });
+    const asked = [client.stop('stops', { wait: true }), client.notify('told', 'yes')];
+    // Nobody has it, as is known when the quarantine is over.
+    const absent = expect(client.stop('nothing')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    fixture.heal(a?.node);
+    await Promise.all([...asked, absent]);
+    expect(recorder.owner('stops')).toBeUndefined();
+    await until(() => recorder.of('told').includes('note a yes'), 'the notification');
+  });
+
+  it('is not shut down before every job that Redis forgot has stopped', async () => {
+    const recorder = new Recorder();
+    const [a] = await fleet(['a'], recorder);
+    const client = await fixture.client();
+    await startAll(a?.node);
+    const look = await fixture.look();
+    fixture.partition(a?.node);
+    await look.commands.call('FLUSHALL');
+    // Somebody has made the pool again, and its worker has not said yet what it runs.
+    await expect(client.notify('k', '', { timeoutMs: 1 })).rejects.toMatchObject({ code: 'POOL_QUARANTINED' });
+    await expect(shutDownPool(look, fixture.pool, { timeoutMs: 50 })).rejects.toMatchObject({
+      code: 'POOL_QUARANTINED',
+    });
+    const ended = shutDownPool(look, fixture.pool, { timeoutMs: 15_000 });
+    fixture.heal(a?.node);
+    expect(await ended).toEqual([]);
+    expect(recorder.runningCount).toBe(0);
+  });
+
+  it('is closed again, and its jobs are asked again, when Redis forgets everything while it is shut down', async () => {
+    const stopping = gate();
+    const started: string[] = [];
+    const ended: string[] = [];
+    const node = await fixture.node({ lease: TEST_LEASE });
+    await node.addWorker({
+      handler: {
+        start: job => void started.push(job.key),
+        stop: async job => {
+          if (job.key === 'slow') await stopping.opened;
+          ended.push(job.key);
+        },
+      },
+      stopBudgetMs: 60_000,
+    });
+    await startAll(node, ['slow', 'quick']);
+    const client = await fixture.client();
+    const look = await fixture.look();
+    const ending = shutDownPool(look, fixture.pool, { timeoutMs: 15_000 });
+    await until(async () => (await records(look, ['slow']))[0]?.[0] === 'stopping', 'the stop to be asked');
+    await look.commands.call('FLUSHALL');
+    await expect(client.dispatch('new', '', { timeoutMs: 10_000 })).rejects.toMatchObject({ code: 'POOL_CLOSED' });
+    expect(ended).toEqual(['quick']);
+    stopping.open();
+    expect(await ending).toEqual([]);
+    expect(ended).toEqual(['quick', 'slow']);
+    expect(started).toEqual(['slow', 'quick']);
+    await expect(client.dispatch('new')).rejects.toMatchObject({ code: 'POOL_CLOSED' });
   });
 
   it('loses no job of a worker that had to stop during the outage', async () => {

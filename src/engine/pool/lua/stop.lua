@@ -4,12 +4,13 @@
 -- quarantine another worker may have the job than the record says, perhaps of a later dispatch: the record keeps in which
 -- life of the shard the stop was asked, for when that one says so.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger server identity mail terms job end
+-- INCLUDE time require_types shard ledger server identity unproven mail terms job end
 -- KEYS config member_info ledger record job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation id key reply_to retention_ms mailbox_prefix replies_prefix events
 -- REPLY STOPPED
 -- REPLY STOPPING worker:text
 -- REPLY ABSENT
+-- REPLY QUARANTINE left_ms:int
 -- REPLY LOST
 local refusal = enter('ended') or check_identity()
 if refusal then return refusal end
@@ -21,6 +22,7 @@ if wrong then return wrong end
 if known[1] then save() end
 if known[1] == 'stopped' then return {'STOPPED'} end
 if known[1] == 'stopping' then return {'STOPPING', known[2]} end
+if not job and shard.quarantine > 0 then return unproven() end
 if not job then return {'ABSENT'} end
 local outcome = job.state == 'pending' and 'stopped' or 'stopping'
 redis.call('HSET', record, 'outcome', outcome, 'worker', job.worker)

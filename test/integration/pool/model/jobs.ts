@@ -111,7 +111,8 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
       const reply = await shard.drain(each.worker);
       if (state && !state.draining) model.epoch++;
       if (state) state.draining = true;
-      expect(reply).toEqual(state ? { status: 'DRAINING', epoch: model.epoch } : { status: 'ABSENT' });
+      if (state) return expect(reply).toEqual({ status: 'DRAINING', epoch: model.epoch });
+      expect(reply.status).toBe(quarantined(model) ? 'QUARANTINE' : 'ABSENT');
       return;
     }
     case 'leave': {
@@ -240,7 +241,7 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
     case 'stop': {
       const job = model.jobs.get(each.key);
       const reply = await shard.stop(`stop-${memory.count++}`, each.key, '');
-      if (!job) return expect(reply.status).toBe('ABSENT');
+      if (!job) return expect(reply.status).toBe(quarantined(model) ? 'QUARANTINE' : 'ABSENT');
       if (job.state === 'pending') end(model, each.key);
       expect(reply.status).toBe(job.state === 'pending' ? 'STOPPED' : 'STOPPING');
       if (job.state === 'pending') return;
@@ -252,7 +253,8 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
       const job = model.jobs.get(each.key);
       const number = memory.count++;
       const reply = await shard.notify(`note-${number}`, each.key, String(number));
-      expect(reply.status).toBe(job ? 'NOTED' : 'ABSENT');
+      const missing = quarantined(model) ? 'QUARANTINE' : 'ABSENT';
+      expect(reply.status).toBe(job ? 'NOTED' : missing);
       job?.notes.push(number);
       return;
     }
