@@ -222,7 +222,7 @@ export class JobTable {
         return this.#fail(run, new HandlerError(`result of ${byteLength(result)} bytes is over the limit`));
       }
       if (!(await this.#reports.ended(run, 'completed', result))) return;
-      this.#recovery.ended(run, 'completed');
+      this.#recovery.ended(run, 'completed', result);
       events.emit('completed', { key, token });
       return;
     }

@@ -3,7 +3,7 @@
  * It asserts the jobs it holds, and those it had to stop meanwhile, so that none is forgotten, and ends again those it ended
  * in the last minute, so that none comes back. The scripts decide: the highest token wins, and only in quarantine.
  */
-import { byteLength } from '../core/bytes.ts';
+import { type Bytes, byteLength } from '../core/bytes.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Argument } from '../redis/script.ts';
 import { jobKeyBytes } from './job-key.ts';
@@ -19,6 +19,8 @@ const REMEMBERED_COUNT = 10_000;
  */
 const GIVEN_UP_MS = 10_000;
 const GIVEN_UP_BYTES = 32 * 1_048_576;
+/** Of results; the oldest are forgotten, and that their jobs have ended with them: rather run again than say nothing. */
+const RESULT_BYTES = 32 * 1_048_576;
 const ITEMS_AT_ONCE = 100;
 /** Bounds what one script is sent. */
 const BYTES_AT_ONCE = 1_048_576;
@@ -30,6 +32,9 @@ interface Ended {
   readonly token: number;
   readonly outcome: SettleOutcome;
   readonly digest: string;
+  readonly keepMs: number | undefined;
+  /** Empty unless it is kept. */
+  readonly result: Bytes;
   readonly atMs: number;
 }
 
@@ -62,6 +67,9 @@ export class Recovery {
   readonly #options: RecoveryOptions;
   /** Jobs ended in the last minute, by token, oldest first. */
   readonly #ended = new Map<number, Ended>();
+  /** Bytes of their results, where there are any, by token, oldest first. */
+  readonly #results = new Map<number, number>();
+  #resultBytes = 0;
   /** Jobs given up in the last seconds, by key, oldest first. */
   readonly #givenUp = new Map<string, GivenUp>();
   #givenUpBytes = 0;
@@ -72,13 +80,22 @@ export class Recovery {
     this.#options = options;
   }
 
-  ended({ key, token, assignment }: JobRun, outcome: SettleOutcome): void {
+  ended({ key, token, assignment }: JobRun, outcome: SettleOutcome, result: Bytes = ''): void {
     const atMs = this.#options.clock.monotonicMs();
-    const digest = formatDigest(parseTerms(assignment.terms).digest);
-    this.#ended.set(token, { key, dispatch: assignment.dispatch, token, outcome, digest, atMs });
+    const { digest, keepMs } = parseTerms(assignment.terms);
+    const kept = keepMs === undefined ? '' : copyOf(result);
+    const { dispatch } = assignment;
+    this.#ended.set(token, { key, dispatch, token, outcome, digest: formatDigest(digest), keepMs, result: kept, atMs });
+    const bytes = byteLength(kept);
+    if (bytes > 0) this.#results.set(token, bytes);
+    this.#resultBytes += bytes;
+    for (const oldest of this.#results.keys()) {
+      if (this.#resultBytes <= RESULT_BYTES) break;
+      this.#forgetEnded(oldest);
+    }
     for (const old of this.#ended.values()) {
       if (this.#ended.size <= REMEMBERED_COUNT && atMs - old.atMs <= REMEMBERED_MS) return;
-      this.#ended.delete(old.token);
+      this.#forgetEnded(old.token);
     }
   }
 
@@ -134,14 +151,16 @@ export class Recovery {
         else if (run && state === 'stopping') onOver(run, 'stop');
       });
     }
-    for (const batch of batches([...this.#ended.values()], () => 0)) {
+    for (const batch of batches([...this.#ended.values()], ({ result }) => byteLength(result))) {
       await shard.resettle(
-        batch.flatMap(({ key, dispatch, token, outcome, digest }): Argument[] => [
+        batch.flatMap(({ key, dispatch, token, outcome, digest, keepMs, result }): Argument[] => [
           jobKeyBytes(key),
           dispatch,
           token,
           outcome,
           digest,
+          keepMs ?? '',
+          result,
         ]),
       );
     }
@@ -164,12 +183,23 @@ export class Recovery {
     return [...this.#givenUp].filter(([, { atMs }]) => atMs >= sinceMs);
   }
 
+  #forgetEnded(token: number): void {
+    this.#ended.delete(token);
+    this.#resultBytes -= this.#results.get(token) ?? 0;
+    this.#results.delete(token);
+  }
+
   #forget(key: string): void {
     const old = this.#givenUp.get(key);
     if (!old) return;
     this.#givenUp.delete(key);
     this.#givenUpBytes -= byteLength(old.assignment.payload);
   }
+}
+
+/** The caller's own may change under way to the next loss. */
+function copyOf(bytes: Bytes): Bytes {
+  return typeof bytes === 'string' ? bytes : Buffer.from(bytes);
 }
 
 function stateOf(run: JobRun): 'assigned' | 'running' | 'stopping' {

@@ -392,7 +392,7 @@ export class Shard {
     });
   }
 
-  /** `items`: key, dispatch, token, outcome, digest. */
+  /** `items`: key, dispatch, token, outcome, digest, ms to keep the outcome (empty: a moment), result. */
   resettle(items: readonly Argument[]) {
     return this.#attachment.run(scripts.resettleScript, this.#fixed, {
       replies_prefix: this.#keys.repliesPrefix,

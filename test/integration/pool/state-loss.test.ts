@@ -332,6 +332,34 @@ describe('a pool whose Redis lost something', () => {
     await expect(client.dispatch('new')).rejects.toMatchObject({ code: 'POOL_CLOSED' });
   });
 
+  it('gives the result that was kept, also of a job that an older copy still had running, or of one it forgot', async () => {
+    const going = gate();
+    let runs = 0;
+    const node = await fixture.node({ lease: TEST_LEASE });
+    await node.addWorker({
+      handler: {
+        run: async job => {
+          runs++;
+          await going.opened;
+          return `result of ${job.key}`;
+        },
+      },
+    });
+    const dispatch = (key: string) => node.dispatch(key, 'p', { id: `id-${key}`, wait: 'completed' });
+    const look = await fixture.look();
+    const waiting = dispatch('one');
+    await until(async () => (await records(look, ['one']))[0]?.[0] === 'running', 'the job to run');
+    const goBack = await copy(look);
+    going.open();
+    expect(String((await waiting).result)).toBe('result of one');
+    await dispatch('two');
+    await goBack();
+    for (const key of ['one', 'two']) expect(String((await dispatch(key)).result)).toBe(`result of ${key}`);
+    await look.commands.call('FLUSHALL');
+    for (const key of ['two', 'one']) expect(String((await dispatch(key)).result)).toBe(`result of ${key}`);
+    expect(runs).toBe(2);
+  });
+
   it('loses no job of a worker that had to stop during the outage', async () => {
     const recorder = new Recorder();
     const [a] = await fleet(['a'], recorder);

@@ -19,21 +19,20 @@ local function ending_of(key)
   return job
 end
 
--- The record of the outcome, or nil: a foreign key under that name costs the outcome, not the end of the job.
-local function note_outcome(key, dispatch, digest, outcome, worker, token, keep_ms)
+-- A foreign key under the name of the record costs the outcome, not the end of the job. The result is kept when the outcome is.
+local function note_outcome(key, dispatch, digest, outcome, worker, token, keep_ms, result)
   local record = record_prefix .. dispatch
   local kept = redis.pcall('HSET', record, 'key', key, 'digest', digest, 'outcome', outcome, 'worker', worker, 'token',
     token)
-  if type(kept) ~= 'number' then return nil end
+  if type(kept) ~= 'number' then return end
   redis.call('PEXPIRE', record, keep_ms or RETRY_WINDOW_MS)
-  return record
+  if keep_ms and result ~= '' then redis.call('HSET', record, 'result', result) end
 end
 
 local function end_job(key, job, outcome, body)
   redis.call('UNLINK', job_prefix .. key, notes_prefix .. key)
   shard.count = shard.count - 1
-  local record = note_outcome(key, job.dispatch, job.digest, outcome, job.worker, job.token, job.keep_ms)
-  if record and job.keep_ms and body ~= '' then redis.call('HSET', record, 'result', body) end
+  note_outcome(key, job.dispatch, job.digest, outcome, job.worker, job.token, job.keep_ms, body)
   if job.reply_to then
     tell(job.reply_to, outcome, job.dispatch, job.worker, job.token,
       (job.keep_ms or outcome == 'dead') and body or '')

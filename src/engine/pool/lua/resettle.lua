@@ -1,7 +1,8 @@
 -- resettle
 -- After Redis lost something: ends again what a worker had ended in the last moments, so that an older copy of the shard
--- does not bring it back, nor somebody who gave it up before. `items` are key, dispatch, token, outcome and digest. A record of another dispatch, or under a
--- later token, is somebody else's.
+-- does not bring it back, nor somebody who gave it up before. `items` are key, dispatch, token, outcome, digest, how long to
+-- keep the outcome in ms (empty: as long as a reply may be under way), and the result if it is kept. A record of another
+-- dispatch, or under a later token, is somebody else's; what became of this one is noted beside it.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger terms job end
 -- KEYS config ledger own_prefix job_prefix notes_prefix record_prefix pending_prefix
@@ -11,8 +12,8 @@
 local refusal = enter('ended')
 if refusal then return refusal end
 local count = 0
-for i = 1, #items, 5 do
-  local key, dispatch, token, outcome, digest = unpack(items, i, i + 4)
+for i = 1, #items, 7 do
+  local key, dispatch, token, outcome, digest, keep_ms, result = unpack(items, i, i + 6)
   local job = job_of(key, shard.now)
   if job and job.state == 'pending' then read('zset', 'ZCARD', pending_prefix .. job.group) end
   if job and job.worker ~= '' then read('set', 'SCARD', own_prefix .. job.worker) end
@@ -25,11 +26,12 @@ for i = 1, #items, 5 do
     else
       redis.call('SREM', own_prefix .. job.worker, key)
     end
-    end_job(key, job, outcome, '')
+    end_job(key, job, outcome, result)
     log(outcome, key, job.worker, token, 'again, after Redis lost it')
     count = count + 1
-  elseif not job and shard.quarantine > 0 and redis.pcall('HEXISTS', record_prefix .. dispatch, 'outcome') == 0 then
-    note_outcome(key, dispatch, digest, outcome, '', token)
+  elseif (not job or job.dispatch ~= dispatch) and shard.quarantine > 0
+    and redis.pcall('HEXISTS', record_prefix .. dispatch, 'outcome') == 0 then
+    note_outcome(key, dispatch, digest, outcome, '', token, keep_ms ~= '' and keep_ms, result)
   end
 end
 save('ended', shard.more[1] + count)

@@ -73,12 +73,12 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
       return reassert(each, model, real);
     case 'resettle': {
       const { token, dispatch } = heldOf(real, each.key, each.late);
-      const reply = await real.shard.resettle([each.key, dispatch, token, 'completed', '-']);
+      const reply = await real.shard.resettle([each.key, dispatch, token, 'completed', '-', '', '']);
       const job = model.jobs.get(each.key);
       const ends = job?.dispatch === dispatch && job.token <= token;
       expect(reply).toEqual({ status: 'OK', count: ends ? 1 : 0 });
       if (ends) model.jobs.delete(each.key);
-      if (ends || (!job && quarantined(model))) model.outcomes.set(dispatch, each.key);
+      if (ends || (job?.dispatch !== dispatch && quarantined(model))) model.outcomes.set(dispatch, each.key);
     }
   }
 }
