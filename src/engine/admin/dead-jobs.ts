@@ -1,5 +1,5 @@
 /** What an operator does with jobs that failed at their last attempt. */
-import { NotFoundError, PonosError } from '../core/errors.ts';
+import { ConflictError, NotFoundError, PonosError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import { readRoutes } from '../inspect/place.ts';
 import { requireAdmitted } from '../pool/admission.ts';
@@ -32,7 +32,7 @@ export async function purgeJobs(
 /**
  * Makes dead jobs wait again, with their payloads and all their attempts before them, in the groups that the routes say.
  * `onRetried` is told of each, with why it was not: NotFoundError, ExistsError when the key has another job by now,
- * FullError POOL_FULL, ConflictError POOL_CLOSED.
+ * FullError POOL_FULL, ConflictError POOL_CLOSED, or RECORD_BROKEN when it lacks what a job needs.
  * @throws NotFoundError when there is no such pool; ArgumentError, TooLargeError on a bad key.
  */
 export async function retryJobs(
@@ -46,6 +46,12 @@ export async function retryJobs(
     const id = newId();
     const reply = await shard.retry(id, bytes, routes.groupOf(key));
     if (reply.status === 'ABSENT') throw new NotFoundError('dead job', key);
+    if (reply.status === 'BROKEN') {
+      throw new ConflictError(`the record of dead job "${key}" is broken: without its payload or its terms`, {
+        code: 'RECORD_BROKEN',
+        hint: `"ponos job purge" removes it.`,
+      });
+    }
     requireAdmitted(pool, key, id, reply);
   };
   await actInBatches(

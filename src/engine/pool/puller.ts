@@ -1,3 +1,5 @@
+import { backoffMs } from '../core/backoff.ts';
+import type { Clock } from '../core/clock.ts';
 import { hash64 } from './hash.ts';
 import type { Assignment } from './job-run.ts';
 import { assignmentOf } from './job-table.ts';
@@ -7,6 +9,7 @@ import type { Shard } from './shard.ts';
 export interface PullerOptions {
   shard: Shard;
   membership: Membership;
+  clock: Clock;
   worker: () => { id: string; incarnation: string; group: string; capacity: number };
   /** How many more jobs the worker takes now. */
   room: () => number;
@@ -21,6 +24,8 @@ const PAGE = 500;
 const ASSIGN_AT_ONCE = 50;
 /** Bounds what one look costs; the next look goes on where this one ended. */
 const MAX_PAGES = 5;
+/** After a pull that failed: whatever pokes meanwhile, what made it fail is most likely still there. */
+const RETRY = { baseMs: 50, maxMs: 2000 };
 
 /**
  * Takes waiting jobs of the worker's group that are this worker's by placement. Each worker takes its own, so that nobody
@@ -29,13 +34,26 @@ const MAX_PAGES = 5;
 export class Puller {
   readonly #options: PullerOptions;
   #offset = 0;
+  #failures = 0;
+  #resumeMs = 0;
 
   constructor(options: PullerOptions) {
     this.#options = options;
   }
 
   async pull(): Promise<void> {
-    if (this.#options.shard.quarantineMs > 0) return;
+    const { shard, clock } = this.#options;
+    if (shard.quarantineMs > 0 || clock.monotonicMs() < this.#resumeMs) return;
+    try {
+      await this.#pullPages();
+      this.#failures = 0;
+    } catch (error) {
+      this.#resumeMs = clock.monotonicMs() + backoffMs(++this.#failures, RETRY);
+      throw error;
+    }
+  }
+
+  async #pullPages(): Promise<void> {
     for (let page = 0; page < MAX_PAGES && this.#options.room() > 0; page++) {
       const last = await this.#pullPage();
       if (last) return;

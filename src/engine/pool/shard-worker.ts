@@ -154,6 +154,7 @@ export class ShardWorker {
     this.#puller = new Puller({
       shard,
       membership,
+      clock,
       worker: () => ({ id, incarnation: this.#self(), group: info.group, capacity: info.capacity }),
       room: () => (this.#state === 'member' ? info.capacity - this.#table.size : 0),
       begin: assignment => this.#table.begin(assignment),
@@ -306,7 +307,8 @@ export class ShardWorker {
     this.#table.confirmed();
     if (reply.mail < 0) return this.#lease.lose('it is no member any more');
     if (membership.placement.seat(id)?.draining) this.#drainInBackground();
-    if (reply.reapable > 0) await this.#reap();
+    // Those of others; what stands in the way there must not keep this worker from its own.
+    if (reply.reapable > 0) await this.#reap().catch(error => this.events.emit('error', error));
     const soon = await this.#recorded.compare(reply.mail, clock.monotonicMs());
     this.#backlog = reply.due > 0;
     if (this.#backlog && this.#state === 'member') await this.#puller.pull();

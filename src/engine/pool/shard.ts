@@ -83,6 +83,7 @@ export class Shard {
       notes_prefix: keys.notesPrefix,
       record_prefix: keys.dispatchPrefix,
       pending_prefix: keys.pendingPrefix,
+      aside_prefix: keys.asidePrefix,
     };
     this.#dispatches = new TickBatch({
       send: requests => this.#admit(requests),
@@ -230,13 +231,14 @@ export class Shard {
   ) {
     const { id, incarnation, group, capacity } = worker;
     const inputs = { ...this.#fixed, pending: this.#keys.pending(group), own: this.#keys.owned(id) };
-    const { events } = this.#keys;
+    const { events, repliesPrefix } = this.#keys;
     return this.#attachment.run(scripts.assignScript, inputs, {
       worker: id,
       incarnation,
       epoch,
       capacity,
       events,
+      replies_prefix: repliesPrefix,
       job_keys: keys,
     });
   }

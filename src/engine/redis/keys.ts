@@ -98,7 +98,7 @@ export class KeySpace {
       /** hash: record of a dead job, as it was */
       deadJob: (key: KeyBytes) => endingIn(`${base}:dead-job:`, key),
       deadJobPrefix: `${base}:dead-job:`,
-      /** what an operator had set aside because it cannot be repaired, under the rest of its name */
+      /** what was set aside because it cannot be repaired, by a script that met it or by an operator; under the rest of its name */
       asidePrefix: `${base}:aside:`,
       /** zset schedule or ticker -> wall ms when to look at it; infinity for tickers and while paused */
       schedules: `${base}:schedules`,

@@ -6,7 +6,7 @@ import { formatTimeOfDay } from '../text/format.ts';
 import type { Location } from '../view.ts';
 import { emptyWhenRead } from './nodes.ts';
 
-const BAD = new Set(['expired', 'failed', 'dead', 'fenced', 'zombie']);
+const BAD = new Set(['expired', 'failed', 'dead', 'broken', 'fenced', 'zombie']);
 
 export const eventsView = tableView<LedgerEntry>({
   id: 'events',

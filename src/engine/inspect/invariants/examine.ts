@@ -396,7 +396,7 @@ interface About {
 
 type Report = (code: ViolationCode, key: KeyBytes, is: string, shouldBe: string, about?: About) => void;
 
-/** What the scripts need of a record and it does not have. */
+/** What the scripts need of a record and it does not have, as `pool/lua/_whole.lua`. */
 function badFields(found: Fields): string[] {
   const [state, group, worker, token, , attempt, terms, dispatch] = found.map(text);
   const owned = OWNED_STATES.has(state ?? '');
@@ -404,8 +404,8 @@ function badFields(found: Fields): string[] {
     state: owned || state === 'pending',
     group: Boolean(group),
     worker: !owned || Boolean(worker),
-    token: !owned || isNumber(token),
-    attempt: isNumber(attempt),
+    token: !owned || isCount(token),
+    attempt: isCount(attempt),
     terms: terms !== undefined && isTerms(terms),
     dispatch: dispatch !== undefined,
   };
@@ -414,6 +414,10 @@ function badFields(found: Fields): string[] {
 
 function text(field: Buffer | null): string | undefined {
   return field === null ? undefined : String(field);
+}
+
+function isCount(value: string | undefined): boolean {
+  return value !== undefined && /^\d{1,16}$/.test(value);
 }
 
 function isNumber(value: string | undefined): boolean {

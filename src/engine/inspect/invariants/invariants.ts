@@ -24,7 +24,7 @@ export interface InvariantReport {
   /** Keys of the pool that were looked at. */
   keyCount: number;
   jobCount: number;
-  /** Keys an operator had set aside. */
+  /** Keys set aside because they cannot be repaired. */
   asideCount: number;
   violations: Violation[];
   /** Violations beyond the limit. */

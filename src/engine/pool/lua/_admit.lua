@@ -15,13 +15,15 @@ local function refusal_of(wanted, limit, closed_at)
     save()
     return {'ENDED', shard.epoch, known[3], known[4] or '', known[5] or '0'}
   end
-  if present[1] and present[2] == wanted.id then
+  -- A record that lacks some of it is there all the same, until it is set aside.
+  local state = present[1] or (present[2] or present[3] or present[4] or present[5]) and 'broken'
+  if present[1] and present[2] == wanted.id and (present[1] == 'pending' or present[4] and present[5]) then
     if terms_of(present[3]).digest ~= wanted.digest then return {'CONFLICT'} end
     save()
     if present[1] == 'pending' then return {'PENDING', shard.epoch} end
     return {'ASSIGNED', shard.epoch, present[4], present[5]}
   end
-  if present[1] then return {'EXISTS', present[1]} end
+  if state then return {'EXISTS', state} end
   if closed_at then return {'CLOSED'} end
   if shard.quarantine > 0 then
     -- The clock goes on: without a worker nobody else moves it, and the quarantine would not end.

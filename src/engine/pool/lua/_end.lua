@@ -9,8 +9,8 @@ end
 
 -- What `end_job` needs of a job, and its token.
 local function ending_of(key)
-  local found = read('hash', 'HMGET', job_prefix .. key, 'token', 'worker', 'dispatch', 'terms', 'stop-by')
-  if wrong or not found[3] then return nil end
+  local found = redis.pcall('HMGET', job_prefix .. key, 'token', 'worker', 'dispatch', 'terms', 'stop-by')
+  if found.err or not found[3] then return nil end
   local job = terms_of(found[4])
   job.token = found[1] or '0'
   job.worker = found[2] or ''

@@ -4,7 +4,13 @@
 -- fetches it with a claim.
 local INLINE_BYTES = 16384
 local function mail(worker, kind, rest, body)
-  local sequence = whole(redis.call('HINCRBY', member_info, 'mail:' .. worker, 1))
+  local sequence = redis.pcall('HINCRBY', member_info, 'mail:' .. worker, 1)
+  -- Somebody wrote something else there: goes on above all there were.
+  if type(sequence) ~= 'number' then
+    sequence = math.max(shard.token, shard.time)
+    redis.call('HSET', member_info, 'mail:' .. worker, whole(sequence))
+  end
+  sequence = whole(sequence)
   redis.call('SPUBLISH', mailbox_prefix .. worker, kind .. ' ' .. sequence .. ' ' .. rest .. '\n' .. body)
 end
 

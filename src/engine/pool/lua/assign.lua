@@ -1,10 +1,11 @@
 -- assign
 -- Gives waiting jobs to the worker that asks, as far as its capacity goes, each under a new token. The reply holds what
--- starting them needs. A key that is gone, taken or not due is left out; the reply is bounded in bytes.
+-- starting them needs. A key that is taken or not due is left out; one without a record, or with one that cannot be used,
+-- leaves the queue for good and keeps no other out. The reply is bounded in bytes.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger server identity
--- KEYS config members member_info pending own ledger job_prefix
--- ARGV generation worker incarnation epoch capacity events job_keys...
+-- INCLUDE time require_types shard ledger server identity terms end whole aside
+-- KEYS config members member_info pending own ledger job_prefix notes_prefix record_prefix aside_prefix
+-- ARGV generation worker incarnation epoch capacity events replies_prefix job_keys...
 -- REPLY ASSIGNED jobs:list
 -- REPLY STALE epoch:int
 -- REPLY QUARANTINE left_ms:int
@@ -26,9 +27,13 @@ for i = 1, #job_keys do
   if owned >= tonumber(capacity) or bytes > MAX_REPLY_BYTES then break end
   local key = job_keys[i]
   local score = redis.call('ZSCORE', pending, key)
-  local found = score and tonumber(score) <= shard.now
-    and redis.pcall('HMGET', job_prefix .. key, 'state', 'attempt', 'payload', 'dispatch', 'terms')
-  if found and not found.err and found[1] == 'pending' then
+  local found = score and tonumber(score) <= shard.now and redis.pcall('HMGET', job_prefix .. key, 'state', 'attempt',
+    'payload', 'dispatch', 'terms', 'group', 'worker', 'token')
+  local flaw = found and (found.err and 'type'
+    or flaw_of(found[1], found[6], found[4], found[2], found[5], found[7], found[8]) or not found[3] and 'payload')
+  if flaw then
+    drop_queued(pending, key, redis.call('EXISTS', job_prefix .. key) == 1 and flaw)
+  elseif found and found[1] == 'pending' then
     local token, attempt = mint(), tonumber(found[2]) + 1
     redis.call('ZREM', pending, key)
     redis.call('SADD', own, key)

@@ -18,6 +18,7 @@
 -- REPLY CLOSED
 -- REPLY QUARANTINE left_ms:int
 -- REPLY LOST
+-- Counters are for people: one that is no number any more stays so, and the tick is acted for all the same.
 local MIN_WAIT_MS, MAX_WAIT_MS = 20, 5000
 local refusal = enter('limit', 'dispatched', 'closed-at') or check_identity()
 if refusal then return refusal end
@@ -48,7 +49,7 @@ if tick ~= '' then
     local own_prefix = 'sch:' .. name .. ':'
     if present[1] and string.sub(present[1], 1, #own_prefix) == own_prefix then
       -- The longer the job before has run, the longer it may still take.
-      local wait = math.max(MIN_WAIT_MS, math.min((now_ms - tonumber(present[2] or now_ms)) / 4, MAX_WAIT_MS))
+      local wait = math.max(MIN_WAIT_MS, math.min((now_ms - (tonumber(present[2]) or now_ms)) / 4, MAX_WAIT_MS))
       redis.call('ZADD', schedules, whole(now_ms + wait), name)
       save()
       return {'WAITS'}
@@ -61,16 +62,16 @@ if tick ~= '' then
     token = admit(wanted, assigned)
     deliver_assignments()
     answer = token and {'ASSIGNED', shard.epoch, worker, token} or {'PENDING', shard.epoch}
-    redis.call('HINCRBY', schedule, 'fired', 1)
+    redis.pcall('HINCRBY', schedule, 'fired', 1)
     shard.more[2] = shard.more[2] + 1
   else
-    redis.call('HINCRBY', schedule, 'occupied', 1)
+    redis.pcall('HINCRBY', schedule, 'occupied', 1)
   end
   redis.call('HSET', schedule, 'last-tick', tick)
 end
 redis.call('HSET', schedule, 'next', next)
 redis.call('HDEL', schedule, 'error', 'failures')
-if late == '1' then redis.call('HINCRBY', schedule, 'misfires', 1) end
+if late == '1' then redis.pcall('HINCRBY', schedule, 'misfires', 1) end
 redis.call('ZADD', schedules, next, name)
 save('dispatched', shard.more[2])
 return answer

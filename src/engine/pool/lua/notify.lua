@@ -26,6 +26,6 @@ if count >= tonumber(most) then return {'FULL', count} end
 redis.call('RPUSH', notes, payload)
 redis.call('HSET', record, 'outcome', 'noted')
 redis.call('PEXPIRE', record, retention_ms)
-if found[1] == 'running' then mail(found[2], 'note', found[3] .. ' ' .. #key, key) end
+if found[1] == 'running' and found[2] and found[3] then mail(found[2], 'note', found[3] .. ' ' .. #key, key) end
 save()
 return {'NOTED'}

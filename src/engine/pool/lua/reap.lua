@@ -1,10 +1,11 @@
 -- reap
 -- Takes a bounded batch of jobs from a worker whose lease and grace are over: each waits again, or ends if it was asked
 -- to stop, or is dead when that was its last attempt. When nothing is left the membership ends. `more` is 1 while there
--- is something to reap. Jobs that crash their workers one after the other wait longer each time, after the second.
+-- is something to reap. Jobs that crash their workers one after the other wait longer each time, after the second. A record
+-- that cannot be used is set aside. A worker whose set was overwritten by somebody else keeps no other from being reaped.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger server identity terms job end requeue bury forget
--- KEYS config members member_info groups dead ledger own_prefix job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix
+-- INCLUDE time require_types shard ledger server identity terms whole job end requeue bury forget aside
+-- KEYS config members member_info groups dead ledger own_prefix job_prefix dead_job_prefix notes_prefix record_prefix pending_prefix aside_prefix
 -- ARGV generation batch random replies_prefix events
 -- REPLY REAPED worker:text count:int more:int
 -- REPLY NONE
@@ -28,15 +29,15 @@ local own = own_prefix .. worker
 local renewed_at = tonumber(over[2]) - lease_us
 for i = 1, #keys do
   local key = keys[i]
-  local job = job_of(key, renewed_at)
+  local job, flaw = job_of(key, renewed_at)
   if job then read('zset', 'ZCARD', pending_prefix .. job.group) end
-  if wrong then
-    -- The record or the queue was overwritten by somebody else: one job is lost, the others must not be.
-    wrong = nil
-    job = nil
-  end
-  redis.call('SREM', own, key)
-  if job and job.worker == worker and job.state ~= 'pending' then
+  -- The queue was overwritten by somebody else: one job is lost, the others must not be.
+  if wrong then job = nil end
+  wrong = nil
+  if not job or job.worker ~= worker or job.state == 'pending' then
+    drop_owned(own, key, flaw)
+  else
+    redis.call('SREM', own, key)
     if job.state == 'stopping' then
       end_job(key, job, 'stopped', '')
       log('stopped', key, worker, job.token, 'its worker is gone')

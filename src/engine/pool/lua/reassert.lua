@@ -28,9 +28,8 @@ end
 
 local function remove_from_index(key, present)
   if present[1] == 'pending' then
-    redis.call('ZREM', pending_prefix .. present[4], key)
-    shard.queued = shard.queued - 1
-  elseif present[1] then
+    if redis.call('ZREM', pending_prefix .. (present[4] or ''), key) == 1 then shard.queued = shard.queued - 1 end
+  elseif present[1] and present[2] then
     redis.call('SREM', own_prefix .. present[2], key)
   end
 end
@@ -47,9 +46,10 @@ for i = 1, #items, 9 do
   local record = job_prefix .. key
   local present = read('hash', 'HMGET', record, 'state', 'worker', 'token', 'group', 'dispatch', 'stop-by', 'stopped-in')
   read('zset', 'ZCARD', pending_prefix .. group)
-  if present[1] == 'pending' then read('zset', 'ZCARD', pending_prefix .. present[4]) end
+  if present[1] == 'pending' and present[4] then read('zset', 'ZCARD', pending_prefix .. present[4]) end
   if present[2] then read('set', 'SCARD', own_prefix .. present[2]) end
-  local theirs = not wrong and tonumber(present[3] or '0')
+  -- Without a number it is older than what the caller holds.
+  local theirs = not wrong and (tonumber(present[3] or '0') or 0)
   if wrong then
     wrong = nil
     states[#states + 1] = 'stale'

@@ -26,9 +26,9 @@ redis.call('ZADD', members, whole(shard.now + lease_us), worker)
 local again = lease and stand[1] == node and stand[2] == incarnation
 if again and shard.quarantine == 0 then
   save()
-  return {'REGISTERED', shard.epoch, stand[3] or '0', owned}
+  return {'REGISTERED', shard.epoch, tonumber(stand[3]) and stand[3] or '0', owned}
 end
-local mail = whole(math.max(tonumber(stand[3] or '0'), shard.token, shard.time))
+local mail = whole(math.max(tonumber(stand[3] or '0') or 0, shard.token, shard.time))
 redis.call('HSET', member_info, 'node:' .. worker, node, 'incarnation:' .. worker, incarnation, 'info:' .. worker, info,
   'mail:' .. worker, mail)
 if not again then

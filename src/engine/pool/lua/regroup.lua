@@ -3,7 +3,7 @@
 -- that is owned names its new group from here on: whatever ends the ownership (its worker, which is told and moves it;
 -- the reaper; a failed attempt) puts it there. Nothing is interrupted here, and one that is to stop is left alone.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger mail terms job
+-- INCLUDE time require_types shard ledger mail terms whole job
 -- KEYS config member_info groups ledger job_prefix pending_prefix
 -- ARGV generation mailbox_prefix events items...
 -- REPLY OK states:list

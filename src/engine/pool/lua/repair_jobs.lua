@@ -4,7 +4,7 @@
 -- meant. Only what is wrong at this moment is changed, so it is safe beside workers. A worker that owns jobs and is no
 -- member becomes one for a last lease, because it may still believe in its own; then the reaper has its jobs.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger server identity
+-- INCLUDE time require_types shard ledger server identity whole
 -- KEYS config members member_info groups job_prefix pending_prefix own_prefix ledger
 -- ARGV generation events items...
 -- REPLY OK states:list
@@ -32,11 +32,12 @@ local function make_member(worker)
 end
 
 -- Where the record says the job is; nil when there is no record, false when it cannot be told.
+local now = whole(shard.now)
 local function place_of(key)
   local found = redis.pcall('HMGET', job_prefix .. key, 'state', 'group', 'worker', 'not-before')
   if found.err then return false end
   if found[1] == 'pending' and found[2] then
-    return {kind = 'pending', name = found[2], index = pending_prefix .. found[2], due = found[4] or whole(shard.now)}
+    return {kind = 'pending', name = found[2], index = pending_prefix .. found[2], due = is_count(found[4]) and found[4] or now}
   end
   if found[1] and found[1] ~= 'pending' and found[3] then
     return {kind = 'owned', name = found[3], index = own_prefix .. found[3]}

@@ -3,7 +3,7 @@
 -- groups that nobody lists, descriptions of workers that are no members, the index of the schedules. `items` are a kind and a name. Only what is wrong
 -- at this moment is changed.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger server identity forget
+-- INCLUDE time require_types shard ledger server identity forget whole
 -- KEYS config members member_info groups dead job_prefix dead_job_prefix notes_prefix pending_prefix ledger schedules schedule_prefix
 -- ARGV generation events items...
 -- REPLY OK states:list
@@ -29,7 +29,7 @@ local mend = {
   ['dead-record'] = function(key)
     local found = redis.pcall('HMGET', dead_job_prefix .. key, 'state', 'died-at')
     if found.err or not found[1] then return false end
-    return redis.call('ZADD', dead, 'NX', found[2] or whole(math.floor(shard.time / 1000)), key) == 1
+    return redis.call('ZADD', dead, 'NX', is_count(found[2]) and found[2] or whole(math.floor(shard.time / 1000)), key) == 1
   end,
   notes = function(key)
     return redis.call('EXISTS', job_prefix .. key) == 0 and redis.call('UNLINK', notes_prefix .. key) == 1
@@ -41,7 +41,7 @@ local mend = {
     local found = redis.pcall('HMGET', schedule_prefix .. name, 'revision', 'next', 'key', 'paused')
     if found.err then return false end
     if not found[1] then return redis.call('ZREM', schedules, name) == 1 end
-    local due = (found[4] or not found[3]) and math.huge or tonumber(found[2])
+    local due = (found[4] or not found[3]) and math.huge or is_count(found[2]) and tonumber(found[2])
     if not due then return false end
     local place = tonumber(redis.call('ZSCORE', schedules, name))
     if place == due then return false end

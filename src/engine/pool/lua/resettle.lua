@@ -4,7 +4,7 @@
 -- keep the outcome in ms (empty: as long as a reply may be under way), and the result if it is kept. A record of another
 -- dispatch, or under a later token, is somebody else's; what became of this one is noted beside it.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger terms job end
+-- INCLUDE time require_types shard ledger terms whole job end
 -- KEYS config ledger own_prefix job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation replies_prefix items...
 -- REPLY OK count:int

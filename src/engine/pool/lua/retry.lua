@@ -8,6 +8,7 @@
 -- REPLY PENDING epoch:int
 -- REPLY ENDED epoch:int outcome:text worker:text token:int
 -- REPLY ABSENT
+-- REPLY BROKEN
 -- REPLY EXISTS state:text
 -- REPLY FULL limit:int
 -- REPLY CLOSED
@@ -31,7 +32,10 @@ local wanted = {
 }
 refusal = refusal_of(wanted, shard.more[1], shard.more[3])
 if refusal then return refusal end
-if not found[1] then return {'ABSENT'} end
+if not found[1] or not found[2] then
+  if redis.call('EXISTS', dead_job) == 1 then return {'BROKEN'} end
+  return {'ABSENT'}
+end
 local _, unusable = place_of(wanted)
 if unusable then return unusable end
 admit(wanted, false)

@@ -15,7 +15,7 @@ if wrong then return wrong end
 if found[1] ~= revision or found[2] ~= tick then return {'STALE'} end
 local now_ms = math.floor(shard.time / 1000)
 redis.call('HSET', schedule, 'error', failure, 'failed-at', whole(now_ms))
-redis.call('HINCRBY', schedule, 'failures', 1)
+redis.pcall('HINCRBY', schedule, 'failures', 1)
 redis.call('ZADD', schedules, whole(now_ms + tonumber(delay_ms)), name)
 save()
 return {'DEFERRED'}

@@ -3,19 +3,15 @@
 -- is `record`, a job's record that lacks what the other scripts need. It gets the name `aside`, where nothing is
 -- overwritten, or with that name empty is deleted. Looked at again here, because the key may have become whole meanwhile.
 -- FLAGS allow-oom
+-- INCLUDE whole
 -- KEYS name
 -- ARGV aside expected kind
 -- REPLY DONE
 -- REPLY FINE
 -- REPLY TAKEN
-local OWNED = {assigned = true, running = true, stopping = true}
-
 local function is_whole()
   local found = redis.call('HMGET', name, 'state', 'group', 'dispatch', 'attempt', 'terms', 'worker', 'token')
-  local owned = OWNED[found[1]]
-  return (owned or found[1] == 'pending') and found[2] and found[2] ~= '' and found[3] and tonumber(found[4])
-    and found[5] and string.match(found[5], '^%d+ %d+ %d+ %d+ %S+ %S+ %S+')
-    and (not owned or found[6] and found[6] ~= '' and tonumber(found[7])) and redis.call('HEXISTS', name, 'payload') == 1
+  return not flaw_of(unpack(found)) and redis.call('HEXISTS', name, 'payload') == 1
 end
 
 local found = redis.call('TYPE', name).ok

@@ -1,10 +1,10 @@
 -- settle
 -- Ends, for a batch, jobs their worker has finished or stopped. `items` are key, token, outcome (completed or stopped)
 -- and result. Per item the reply says `ended`, `gone` when the job is not the worker's under that token, or `unknown`
--- while a quarantine makes that uncertain. Who waits for the outcome is told; the outcome stays for a while under the id of the dispatch.
+-- while a quarantine makes that uncertain; a record that cannot be used is set aside. Who waits for the outcome is told; the outcome stays for a while under the id of the dispatch.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger server identity terms end
--- KEYS config own ledger job_prefix notes_prefix record_prefix
+-- INCLUDE time require_types shard ledger server identity terms whole job end aside
+-- KEYS config own ledger job_prefix notes_prefix record_prefix aside_prefix
 -- ARGV generation replies_prefix events items...
 -- REPLY OK states:list
 -- REPLY LOST
@@ -16,8 +16,9 @@ local states, count = {}, 0
 for i = 1, #items, 4 do
   local key, token, outcome, result = items[i], items[i + 1], items[i + 2], items[i + 3]
   local job = ending_of(key)
-  wrong = nil
   if not job or job.token ~= token then
+    local _, flaw = job_of(key, shard.now)
+    if flaw then drop_owned(own, key, flaw) end
     states[#states + 1] = is_unsure(job and job.token, token) and 'unknown' or 'gone'
   else
     redis.call('SREM', own, key)

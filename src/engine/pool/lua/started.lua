@@ -30,7 +30,7 @@ for i = 1, #items, 3 do
       end
       count = count + 1
       local waiting = terms_of(found[4]).reply_to
-      if waiting then
+      if waiting and found[3] then
         told[waiting] = told[waiting] or {}
         table.insert(told[waiting], 'started ' .. found[3] .. ' ' .. worker .. ' ' .. token .. '\n')
       end

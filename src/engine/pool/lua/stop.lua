@@ -4,7 +4,7 @@
 -- quarantine another worker may have the job than the record says, perhaps of a later dispatch: the record keeps in which
 -- life of the shard the stop was asked, for when that one says so.
 -- FLAGS allow-oom
--- INCLUDE time require_types shard ledger server identity unproven mail terms job end
+-- INCLUDE time require_types shard ledger server identity unproven mail terms whole job end
 -- KEYS config member_info ledger record job_prefix notes_prefix record_prefix pending_prefix
 -- ARGV generation id key reply_to retention_ms mailbox_prefix replies_prefix events
 -- REPLY STOPPED
@@ -15,6 +15,7 @@
 local refusal = enter('ended') or check_identity()
 if refusal then return refusal end
 local known = read('hash', 'HMGET', record, 'outcome', 'worker')
+read('hash', 'HLEN', job_prefix .. key)
 local job = job_of(key, shard.now)
 read('hash', 'HLEN', member_info)
 if job then read('zset', 'ZCARD', pending_prefix .. job.group) end

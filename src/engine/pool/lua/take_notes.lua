@@ -16,7 +16,7 @@ local found = read('hash', 'HMGET', job, 'token', 'notes-done')
 read('list', 'LLEN', notes)
 if wrong then return wrong end
 if found[1] ~= token then return {'GONE'} end
-local done = tonumber(found[2] or '0')
+local done = tonumber(found[2] or '0') or 0
 if handled ~= '0' and given_in == life() and done == tonumber(first) then
   redis.call('LTRIM', notes, handled, -1)
   done = done + tonumber(handled)

@@ -15,7 +15,7 @@ local found = read('hash', 'HMGET', schedule, 'revision', 'next', 'claim', 'clai
 if wrong then return wrong end
 local held = claim ~= '' and found[3] == claim
 if not held and (claim ~= '' or found[1] ~= revision or found[2] ~= tick) then return {'STALE'} end
-local left_us = (tonumber(found[4] or 0)) - shard.now
+local left_us = (tonumber(found[4] or 0) or 0) - shard.now
 if not held and found[3] and left_us > 0 then
   -- The logical clock goes on while somebody waits, or the claim would never be over.
   save()

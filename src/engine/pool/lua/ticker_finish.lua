@@ -16,10 +16,10 @@ if found[1] ~= claim then return {'STALE'} end
 if not found[2] and tonumber(next) > (tonumber(found[3]) or 0) then redis.call('HSET', schedule, 'next', next) end
 redis.call('HDEL', schedule, 'claim', 'claim-until', 'holder', 'error')
 if tick ~= '' then
-  redis.call('HINCRBY', schedule, 'fired', 1)
+  redis.pcall('HINCRBY', schedule, 'fired', 1)
   redis.call('HSET', schedule, 'last-tick', tick)
 end
-if late == '1' then redis.call('HINCRBY', schedule, 'misfires', 1) end
+if late == '1' then redis.pcall('HINCRBY', schedule, 'misfires', 1) end
 if failure ~= '' then
   redis.call('HSET', schedule, 'error', failure, 'failed-at', whole(math.floor(shard.time / 1000)))
 end
