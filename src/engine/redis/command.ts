@@ -14,6 +14,9 @@ export class EngineCommand extends Command {
   /** The attempt that reached nobody and is repeated by this one. */
   #first: EngineCommand | undefined;
   #node: Redis | undefined;
+  /** Nodes of a cluster refused it so far; sent again, it is likely to be refused again. */
+  #refused = false;
+  #over = false;
 
   constructor(deadlines: Deadlines, name: string, args: (string | Buffer | number)[]) {
     super(name, args);
@@ -48,8 +51,11 @@ export class EngineCommand extends Command {
     if (watched) return;
     const { reject } = this;
     this.reject = error => {
-      if (isRedirection(error)) this.#mark(false);
-      reject(error);
+      if (isRedirection(error)) {
+        this.#mark(false);
+        this.#refused = true;
+      }
+      reject(this.#over && isRedirection(error) ? timedOut() : error);
     };
   }
 
@@ -62,6 +68,19 @@ export class EngineCommand extends Command {
     if (this.#timed) return;
     this.#timed = true;
     this.#deadlines.add(this, limitMs);
+  }
+
+  /**
+   * What was refused time and again is on its way for a moment of each. When that is the moment its time is over, the answer
+   * is waited for: it will say that nothing was done, where giving up would leave that open.
+   */
+  expire(): boolean {
+    if (this.#refused && this.#written && !this.#over) {
+      this.#over = true;
+      return false;
+    }
+    this.reject(timedOut());
+    return true;
   }
 
   override toWritable(): string | Buffer {
@@ -80,6 +99,11 @@ export class EngineCommand extends Command {
     pieces.push(text);
     return joinPieces(pieces);
   }
+}
+
+/** As the client says it. */
+function timedOut(): Error {
+  return new Error('Command timed out');
 }
 
 function joinPieces(pieces: readonly (string | Buffer)[]): Buffer {

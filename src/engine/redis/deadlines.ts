@@ -1,14 +1,25 @@
-import type { Command } from 'ioredis';
 import type { Clock, Timer } from '../core/clock.ts';
+
+export interface Timed {
+  readonly isSettled: boolean;
+  /** Its time is over. False: it waits for the answer to what is on its way, for as long again. */
+  expire(): boolean;
+}
+
+interface Entry {
+  command: Timed;
+  atMs: number;
+  limitMs: number;
+}
 
 /**
  * The time limits of the commands of one connection, with one timer for all: the client's own sets and clears a timer
  * for each command, which is a fifth of what a command costs. All have the same limit, so they end in the order they
- * were sent; each is rejected as the client would.
+ * were sent.
  */
 export class Deadlines {
   readonly #clock: Clock;
-  #waiting: { command: Command; atMs: number }[] = [];
+  #waiting: Entry[] = [];
   #head = 0;
   #timer: Timer | undefined;
   #nowMs: number | undefined;
@@ -17,10 +28,10 @@ export class Deadlines {
     this.#clock = clock;
   }
 
-  add(command: Command, limitMs: number): void {
+  add(command: Timed, limitMs: number): void {
     this.#dropSettled();
     const atMs = this.#now() + limitMs;
-    this.#waiting.push({ command, atMs });
+    this.#waiting.push({ command, atMs, limitMs });
     this.#timer ??= this.#clock.after(limitMs, () => this.#expire(), { ref: false });
   }
 
@@ -50,15 +61,17 @@ export class Deadlines {
   #expire(): void {
     this.#timer = undefined;
     const nowMs = this.#clock.monotonicMs();
+    const again: { command: Timed; limitMs: number }[] = [];
     for (; this.#head < this.#waiting.length; this.#head++) {
-      const { command, atMs } = this.#waiting[this.#head] as { command: Command; atMs: number };
+      const { command, atMs, limitMs } = this.#waiting[this.#head] as Entry;
       if (command.isSettled) continue;
       if (atMs > nowMs) {
         this.#timer = this.#clock.after(Math.ceil(atMs - nowMs), () => this.#expire(), { ref: false });
         break;
       }
-      command.reject(new Error('Command timed out'));
+      if (!command.expire()) again.push({ command, limitMs });
     }
     this.#dropSettled();
+    for (const { command, limitMs } of again) this.add(command, limitMs);
   }
 }

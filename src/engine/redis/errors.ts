@@ -15,6 +15,9 @@ import type { RedisNode } from './url.ts';
 const DENIED = /^(NOAUTH|WRONGPASS|NOPERM)\b|^ERR (AUTH|invalid password|Client sent AUTH)/i;
 const UNAVAILABLE =
   /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|NOTREADY|MISCONF|UNBLOCKED force)\b/;
+/** Keys of a script went elsewhere, or the cluster down, under a command of it: what it did before that stands. */
+const CUT_SHORT =
+  /^ERR Script attempted to (access a non local key|execute a (write )?command while the cluster is down)/;
 /** A node is not, or not yet, the one to ask. */
 const ELSEWHERE = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN)\b/;
 const REDIRECTION = /^(MOVED|ASK) \d+ (\S*):(\d+)$/;
@@ -110,7 +113,7 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
       },
     );
   }
-  if (UNAVAILABLE.test(message) || LOST.test(failure.message) || code) {
+  if (UNAVAILABLE.test(message) || CUT_SHORT.test(message) || LOST.test(failure.message) || code) {
     const uncertain = (context.sent ?? false) && !UNAVAILABLE.test(message) && !REDIRECTED.test(message);
     return new RedisUnavailableError(`Redis at ${at} does not answer: ${message || code}`, {
       uncertain,
