@@ -11,8 +11,9 @@ export const { open, set, setPaced, end, join, endedAtUs, forget, ages, gets } =
   operands: (key, value, n, lane) =>
     scriptOperands(
       setScript,
-      { data: DATA, meta: '{raw}:meta', ops: '{raw}:ops', changes: CHANNEL },
+      { data: DATA, meta: '{raw}:meta', ops: '{raw}:ops' },
       {
+        changes: CHANNEL,
         lane: `client.${lane}`,
         sequence: String(n).padStart(12, '0'),
         known: '',

@@ -65,6 +65,7 @@ const MOST_KEY_BYTES_AT_ONCE = 4 * 1024 ** 2;
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 
 interface Common {
+  changes: Argument;
   lane: Argument;
   sequence: Argument;
   known: Argument;
@@ -75,7 +76,7 @@ interface Common {
   maxValueBytes: Argument;
   [name: string]: Argument | readonly Argument[];
 }
-type ScriptKeys = { data: Argument; meta: Argument; ops: Argument; changes: Argument };
+type ScriptKeys = { data: Argument; meta: Argument; ops: Argument };
 interface Done {
   status: 'OK' | 'UNMET';
   generation: string;
@@ -94,7 +95,7 @@ type WriteScript = Script<ScriptKeys, any, Reply>;
 /** Scripts that never begin a map. */
 const REMOVING: ReadonlySet<WriteScript> = new Set<WriteScript>([deleteScript, resetScript, destroyScript]);
 
-/** The writes of a map. Each is one script, done at most once, and repeated when its reply is lost. */
+/** The writes of a map. Each is one script, done at most once, and sent again while nobody takes it or its reply is lost. */
 export abstract class MapWriter {
   readonly name: string;
   protected readonly link: RedisLink;
@@ -122,7 +123,7 @@ export abstract class MapWriter {
   /**
    * Writes one entry. The same value again changes nothing and gets no revision.
    * @throws TooLargeError, FullError (MAP_FULL), NotFoundError when the map this client knew was destroyed, WrongTypeError,
-   * RedisUnavailableError; with `uncertain` it may have been written.
+   * RedisUnavailableError after `retryMs`; with `uncertain` it may have been written.
    */
   async set(key: string, value: string): Promise<EntryWrite> {
     const done = await this.#set(key, value, 'any', '');
@@ -319,6 +320,7 @@ export abstract class MapWriter {
     const { data, meta, changes, ops } = this.redisKeys;
     const { ttlMs, ttlMode, maxEntries, maxBytes, maxValueBytes } = this.options;
     const common: Common = {
+      changes,
       lane: operation.lane,
       sequence: operation.sequence,
       known: this.#known,
@@ -328,8 +330,7 @@ export abstract class MapWriter {
       maxBytes,
       maxValueBytes,
     };
-    const keys = { data, meta, ops: ops(operation.bucket), changes };
-    return this.link.commands.run(script, keys, { ...common, ...args });
+    return this.link.commands.run(script, { data, meta, ops }, { ...common, ...args });
   }
 
   /** Adds the map to the list of maps. */

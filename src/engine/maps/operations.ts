@@ -1,5 +1,6 @@
 /**
- * Writes that are done at most once however often they are sent, and are sent again when their reply was lost.
+ * Writes that are done at most once however often they are sent, and are sent again when their reply was lost or nobody could
+ * take them: a server that follows another by now, a slot on its way, no connection.
  *
  * Each write gets a lane, free again when it ended, and a number that only grows. The script keeps the last result of a lane,
  * so a repeated write returns its first result, and a late copy of one given up is refused (lua/_operation.lua).
@@ -15,11 +16,8 @@ export interface Operation {
   lane: string;
   /** Of fixed width: the scripts compare it as text. */
   sequence: string;
-  /** Period whose records expire together. Fixed at the first attempt, or a repetition would look in another place. */
-  bucket: number;
 }
 
-const BUCKET_MS = 60_000;
 const SEQUENCE_WIDTH = 12;
 const RETRY = { baseMs: 20, maxMs: 1000 };
 /** A socket that was just dropped for silence gets this long before it may be dropped again. */
@@ -44,8 +42,8 @@ export class Operations {
   }
 
   /**
-   * Runs one write. A failure that leaves its outcome open is answered by sending it again, until it has a reply or time is up.
-   * @throws RedisUnavailableError with `uncertain` when it may have been done or not; whatever `send` throws otherwise.
+   * Runs one write. While it was refused, or its outcome is open, it is sent again, until it has a reply or time is up.
+   * @throws RedisUnavailableError, with `uncertain` when it may have been done or not; whatever `send` throws otherwise.
    */
   async run<R>(what: string, send: (operation: Operation) => Promise<R>): Promise<R> {
     if (this.#closing.signal.aborted) throw new ClosedError(what);
@@ -54,7 +52,6 @@ export class Operations {
     const operation: Operation = {
       lane: `${this.#client}.${lane}`,
       sequence: String(++this.#sequence).padStart(SEQUENCE_WIDTH, '0'),
-      bucket: Math.floor(clock.wallMs() / BUCKET_MS),
     };
     const startMs = clock.monotonicMs();
     let uncertain = false;
@@ -66,10 +63,9 @@ export class Operations {
         } catch (error) {
           if (!(error instanceof RedisUnavailableError)) throw error;
           uncertain ||= error.uncertain;
-          // Surely not done: the caller decides at once what an outage means.
-          if (!uncertain) throw error;
           const leftMs = startMs + this.#retryMs - clock.monotonicMs();
-          if (leftMs <= 0 || this.#closing.signal.aborted) throw unanswered(what, error);
+          if (leftMs <= 0 || this.#closing.signal.aborted)
+            throw uncertain ? unanswered(what, error) : refused(what, error);
           if (error.uncertain) this.#dropSilentSocket();
           await this.#untilReady(Math.min(leftMs, backoffMs(attempt, RETRY)), leftMs);
         }
@@ -109,6 +105,10 @@ export class Operations {
     this.#reconnectedAtMs = nowMs;
     this.#link.commands.dropSilent();
   }
+}
+
+function refused(what: string, cause: RedisUnavailableError): RedisUnavailableError {
+  return new RedisUnavailableError(`${what}: not done (${cause.message})`, { cause, hint: cause.hint ?? '' });
 }
 
 function unanswered(what: string, cause: RedisUnavailableError): RedisUnavailableError {

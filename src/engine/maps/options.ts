@@ -25,7 +25,7 @@ export const mapOptions = {
     default: 15_000,
     min: 0,
     max: 60_000,
-    doc: 'How long a write whose reply was lost is repeated under its operation id before it fails as uncertain.',
+    doc: 'How long a write that nobody could take, or whose reply was lost, is sent again before it fails. 0: never again.',
   },
 } as const satisfies OptionTable;
 

@@ -42,8 +42,8 @@ export async function reassert(
   signal: AbortSignal,
 ): Promise<Reassertion> {
   const { data, meta, changes, restorer, stage } = link.keys.map(copy.name);
-  const keys = { data, meta, changes, restorer, stage };
-  const offer = { lost: copy.generation, copied: copy.revision, replica };
+  const keys = { data, meta, restorer, stage };
+  const offer = { changes, lost: copy.generation, copied: copy.revision, replica };
   const put = (offset: number, entries: readonly Argument[]) =>
     link.commands.run(reassertStageScript, keys, { ...offer, offset, entries });
   const bid = await put(0, []);

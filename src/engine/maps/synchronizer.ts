@@ -299,7 +299,7 @@ export class Synchronizer {
     this.#expiredMs = dueMs;
     try {
       if (access === 'read-write') {
-        const reply = await commands.run(expireScript, { data, meta, changes }, {});
+        const reply = await commands.run(expireScript, { data, meta }, { changes });
         // Not yet, says the clock that counts; a deadline of 0 means somebody else was faster.
         if (reply.status === 'LATER' && reply.expiresAtMs > 0) {
           this.#expiredMs = 0;

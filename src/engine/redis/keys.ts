@@ -27,8 +27,8 @@ export class KeySpace {
       data: `${base}:data`,
       /** hash: generation, revision, state, time to live, byte count */
       meta: `${base}:meta`,
-      /** hash with expiry: results of recent writes by operation id */
-      ops: (bucket: number) => `${base}:ops:${bucket}`,
+      /** hash with expiry: results of recent writes, by the lane of a client */
+      ops: `${base}:ops`,
       /** hash with expiry: the replica that writes back what Redis lost */
       restorer: `${base}:restorer`,
       /** hash with expiry: entries on their way back, until all are there */

@@ -19,6 +19,15 @@ interface Place {
   masterIndex: number | undefined;
 }
 
+export interface SlotMove {
+  readonly source: RedisServer;
+  readonly target: RedisServer;
+  /** Brings keys over; of those that are not at the source nothing. */
+  take(...keys: (string | Buffer)[]): Promise<void>;
+  /** Tells every master who has the slot. */
+  end(): Promise<void>;
+}
+
 export class ClusterServers {
   readonly nodes: RedisServer[];
   readonly #places: Place[];
@@ -109,27 +118,42 @@ export class ClusterServers {
    */
   async moveSlot(slot: number, options: { pauseMs?: number; batch?: number } = {}): Promise<{ keyCount: number }> {
     const { pauseMs = 0, batch = 1 } = options;
-    const source = await this.masterOf(slot);
-    const target = await this.#otherMaster(source);
-    await tell(target, 'CLUSTER', 'SETSLOT', slot, 'IMPORTING', this.#idOf(source));
-    await tell(source, 'CLUSTER', 'SETSLOT', slot, 'MIGRATING', this.#idOf(target));
-    const total = Number(await ask(source, 'CLUSTER', 'COUNTKEYSINSLOT', slot));
+    const move = await this.beginMove(slot);
+    const total = Number(await ask(move.source, 'CLUSTER', 'COUNTKEYSINSLOT', slot));
     let keyCount = 0;
     for (let paused = pauseMs === 0; ; ) {
-      const keys = (await tell(source, 'CLUSTER', 'GETKEYSINSLOT', slot, batch)) as Buffer[];
+      const keys = (await tell(move.source, 'CLUSTER', 'GETKEYSINSLOT', slot, batch)) as Buffer[];
       if (keys.length === 0) break;
-      await tell(source, 'MIGRATE', '127.0.0.1', target.port, '', 0, 5000, 'KEYS', ...keys);
+      await move.take(...keys);
       keyCount += keys.length;
       if (!paused && keyCount >= total / 2) {
         paused = true;
         await pause(pauseMs);
       }
     }
-    // The target first: a client that is sent there by the source must find it the owner.
-    for (const node of [target, source, ...this.nodes.filter(other => other !== target && other !== source)]) {
-      await tell(node, 'CLUSTER', 'SETSLOT', slot, 'NODE', this.#idOf(target)).catch(() => {});
-    }
+    await move.end();
     return { keyCount };
+  }
+
+  /** The steps of a move, one at a time: both sides have been told. */
+  async beginMove(slot: number): Promise<SlotMove> {
+    const source = await this.masterOf(slot);
+    const target = await this.#otherMaster(source);
+    await tell(target, 'CLUSTER', 'SETSLOT', slot, 'IMPORTING', this.#idOf(source));
+    await tell(source, 'CLUSTER', 'SETSLOT', slot, 'MIGRATING', this.#idOf(target));
+    return {
+      source,
+      target,
+      take: async (...keys) => {
+        await tell(source, 'MIGRATE', '127.0.0.1', target.port, '', 0, 5000, 'KEYS', ...keys);
+      },
+      end: async () => {
+        // The target first: a client that is sent there by the source must find it the owner.
+        for (const node of [target, source, ...this.nodes.filter(other => other !== target && other !== source)]) {
+          await tell(node, 'CLUSTER', 'SETSLOT', slot, 'NODE', this.#idOf(target)).catch(() => {});
+        }
+      },
+    };
   }
 
   /** The replica of a slot's master takes over: in agreement with it, or without asking it. */

@@ -1,5 +1,6 @@
 -- The map as this call found it, and the one way to give it a new revision.
--- `data`, `meta` and `changes` are KEYS of every script that includes this.
+-- `data` and `meta` are KEYS of every script that includes this. The channel `changes` is none: it never exists, and while
+-- a slot moves a script is refused when one of its keys is missing.
 
 -- Values up to this size travel in the message. Above it replicas are told to fetch: a string this long costs more to
 -- build here than everything else, and a message that is too long makes Redis drop every subscriber.
@@ -48,7 +49,7 @@ local function publish_reset(kind)
   redis.call('HSET', meta, 'resetRevision', revision, 'resetCause', kind)
 end
 
--- Whoever finds the deadline passed makes it a change for all.
+-- Whoever finds the deadline passed makes it a change for all. The entries are gone after it.
 local function expire_if_due()
   if expires_at == 0 or expires_at * 1000 > now_us then return false end
   expires_at = 0

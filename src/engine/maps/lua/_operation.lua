@@ -1,18 +1,27 @@
 -- One write of a client, done at most once however often it is sent.
 -- A client has lanes, each with one write under way, and numbers its writes. The last result of each lane is kept in
 -- `ops`: the same number again gets that result back, a lower number is a late copy of a write already given up. So the
--- record grows with the writes under way and not with the writes done; it goes after a while by itself.
+-- record grows with the writes under way and not with the writes done. What is old goes bit by bit, and all of it when
+-- nobody writes for a while; by Redis's clock alone.
+-- `ops` is one key that is there as long as the map is written to: while a slot moves no key can be made beside those that
+-- are there, and a write whose record may be elsewhere is refused by Redis rather than done again.
 -- `ops`, `lane`, `sequence`, `known`, `ttl`, `ttlMode` and the limits are declared by every script that includes this.
 
--- Longer than a write is ever repeated, by more than the clocks of clients differ.
-local OPERATION_TTL_S = 300
+-- A result is kept for so long at least: a write is repeated for a minute, and each attempt may take ten.
+local KEPT_S = 720
+local IDLE_S = 900
+-- Records looked at each time some are, whether they are too old. More than one, so that they go faster than they come.
+local LOOK_COUNT = -4
 -- Digits of a number: of fixed width, they compare as text.
 local SEQUENCE_WIDTH = 12
 -- A longer value has a field of its own: joining it to the record would copy it.
 local JOINED_BYTES = 1024
 
-local function replay(record)
-  local status, of, at, changed, kept, payload = string.match(record, '^%d+ (%u+) (%S*) (%d+) (%d+) (%d)(.*)$')
+-- What is kept of the lane: "<sequence> <when, s> <status> <generation> <revision> <changed> <kind of payload><payload>".
+local record
+
+local function replay()
+  local status, of, at, changed, kept, payload = string.match(record, '^%d+ %d+ (%u+) (%S*) (%d+) (%d+) (%d)(.*)$')
   if kept == '0' then payload = nil end
   if kept == '2' then payload = redis.call('HGET', ops, lane .. ':payload') end
   if status == 'UNMET' then return { 'UNMET', of, at, changed, payload } end
@@ -34,11 +43,11 @@ end
 
 -- Returns a reply when the call must end here.
 local function open_operation(key)
-  local record = redis.pcall('HGET', ops, lane)
+  record = redis.pcall('HGET', ops, lane)
   if record then
     if type(record) == 'table' then return wrong_type(ops, 'hash') or record end
     local last = string.sub(record, 1, SEQUENCE_WIDTH)
-    if last == sequence then return replay(record) end
+    if last == sequence then return replay() end
     if last > sequence then return { 'STALE' } end
   end
   local refusal = load_map(key)
@@ -46,20 +55,36 @@ local function open_operation(key)
   -- Who knew the map that was destroyed must not bring it back by accident; who comes new may begin another.
   if state == 'destroyed' and known == generation then return { 'DESTROYED' } end
   if generation == '' then count_entries() end
-  expire_if_due()
+  -- Where keys are on their way elsewhere the entries cannot be made anew; the expiry is done, the write is not.
+  if expire_if_due() and type(redis.pcall('EXISTS', data)) == 'table' then
+    return redis.error_reply('TRYAGAIN the map expired while its slot moves')
+  end
   return nil
+end
+
+local function forget_old(now_s)
+  for _, name in ipairs(redis.call('HRANDFIELD', ops, LOOK_COUNT)) do
+    local of = string.gsub(name, ':payload$', '')
+    if of ~= lane then
+      local at = string.match(redis.call('HGET', ops, of) or '', '^%d+ (%d+)')
+      if not at or tonumber(at) + KEPT_S < now_s then redis.call('HDEL', ops, of, of .. ':payload') end
+    end
+  end
 end
 
 -- Keeps the result and returns it. `UNMET`: the condition of a conditional write does not hold.
 local function finish(status, changed, payload)
-  local record = sequence .. ' ' .. status .. ' ' .. generation .. ' ' .. revision .. ' ' .. changed
+  local now_s = math.floor(now_us / 1000000)
+  local result = sequence .. ' ' .. whole(now_s) .. ' ' .. status .. ' ' .. generation .. ' ' .. revision .. ' ' .. changed
   local added
   if payload and #payload > JOINED_BYTES then
-    added = redis.call('HSET', ops, lane, record .. ' 2', lane .. ':payload', payload)
+    added = redis.call('HSET', ops, lane, result .. ' 2', lane .. ':payload', payload)
   else
-    added = redis.call('HSET', ops, lane, record .. (payload and ' 1' .. payload or ' 0'))
+    added = redis.call('HSET', ops, lane, result .. (payload and ' 1' .. payload or ' 0'))
+    if record and string.find(record, '^%d+ %d+ %u+ %S* %d+ %d+ 2') then redis.call('HDEL', ops, lane .. ':payload') end
   end
-  if added > 0 then redis.call('EXPIRE', ops, OPERATION_TTL_S, 'NX') end
+  if redis.call('TTL', ops) < KEPT_S then redis.call('EXPIRE', ops, IDLE_S) end
+  if added > 0 or now_us % 8 == 0 then forget_old(now_s) end
   if status == 'UNMET' then return { 'UNMET', generation, revision, changed, payload } end
   return { 'OK', generation, revision, changed, payload }
 end
@@ -100,15 +125,22 @@ local function begin_change()
   if generation == '' or state == 'destroyed' then
     local prior = generation
     generation, state = lane .. '.' .. sequence, 'live'
-    redis.call('DEL', meta)
+    -- Not removed and made anew: where keys are on their way elsewhere it could not be.
     redis.call('HSET', meta, 'generation', generation, 'prior', prior, 'state', state)
+    redis.call('HDEL', meta, 'expiresAtMs', 'ttlMs', 'ttlMode', 'resetRevision', 'resetCause', 'restored', 'restorer')
+    redis.call('PERSIST', meta)
   end
   if ttl_ms > 0 or ttl ~= '0' then touch_expiry() end
 end
 
--- After the entries were written: Redis itself hides them at the deadline, whoever is alive then.
-local function end_change(kind, sizes, text)
+-- Redis itself hides the entries at the deadline, whoever is alive then.
+local function hide_at_deadline()
   if expires_at > 0 then redis.call('PEXPIREAT', data, expires_at) end
+end
+
+-- After the entries were written.
+local function end_change(kind, sizes, text)
+  hide_at_deadline()
   publish_change(kind, sizes, text)
 end
 
@@ -125,6 +157,8 @@ end
 local function delete_entry(key)
   bytes = bytes - #key - #previous
   begin_change()
+  hide_at_deadline()
+  -- It may be the last: where keys are on their way elsewhere the entries cannot be named after it.
   redis.call('HDEL', data, key)
-  end_change('delete', #key, key)
+  publish_change('delete', #key, key)
 end

@@ -2,8 +2,8 @@
 -- Removes one entry if its condition holds (any, value). The payload is the value before, or the one that is there.
 -- FLAGS allow-oom
 -- INCLUDE time require_types map operation
--- KEYS data meta ops changes
--- ARGV lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key condition expected
+-- KEYS data meta ops
+-- ARGV changes lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key condition expected
 -- REPLY OK generation:text revision:int changed:int payload:bytes?
 -- REPLY UNMET generation:text revision:int changed:int payload:bytes?
 -- REPLY STALE

@@ -2,8 +2,8 @@
 -- Appends to, appends what is missing to, or removes from a list of texts kept as a JSON array; an absent entry is the
 -- empty list, and a list that becomes empty leaves no entry. The payload is the list after.
 -- INCLUDE time require_types map operation
--- KEYS data meta ops changes
--- ARGV lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key edit items...
+-- KEYS data meta ops
+-- ARGV changes lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key edit items...
 -- REPLY OK generation:text revision:int changed:int payload:bytes?
 -- REPLY UNMET generation:text revision:int changed:int payload:bytes?
 -- REPLY STALE

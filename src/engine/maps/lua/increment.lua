@@ -1,8 +1,8 @@
 -- increment
 -- Adds to a 64-bit integer; an absent entry counts as 0. Redis adds: a Lua number is exact up to 2^53 only.
 -- INCLUDE time require_types map operation
--- KEYS data meta ops changes
--- ARGV lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key by
+-- KEYS data meta ops
+-- ARGV changes lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key by
 -- REPLY OK generation:text revision:int changed:int payload:bytes?
 -- REPLY UNMET generation:text revision:int changed:int payload:bytes?
 -- REPLY STALE

@@ -2,8 +2,8 @@
 -- Puts the staged entries in the place of a map that Redis lost. What was written since the loss is newer and stays. The change
 -- follows a revision that nobody showed, so that every replica reads the map anew. `next` names the map if nobody wrote yet.
 -- INCLUDE time require_types map reassert
--- KEYS data meta changes restorer stage
--- ARGV lost copied replica total deadline next
+-- KEYS data meta restorer stage
+-- ARGV changes lost copied replica total deadline next
 -- REPLY RESTORED revision:int
 -- REPLY BEATEN
 -- REPLY SETTLED

@@ -2,8 +2,8 @@
 -- Offers a replica's copy of a map that Redis lost, and stages a part of its entries; a first call stages none. `offset`
 -- entries were staged before: the same part again changes nothing, and a part that is missing ends the attempt.
 -- INCLUDE time require_types map reassert
--- KEYS data meta changes restorer stage
--- ARGV lost copied replica offset entries...
+-- KEYS data meta restorer stage
+-- ARGV changes lost copied replica offset entries...
 -- REPLY LEADS
 -- REPLY BEATEN
 -- REPLY SETTLED

@@ -2,8 +2,8 @@
 -- Writes one entry if its condition holds (any, absent, value, revision); a value that is there already changes nothing.
 -- The payload is the value before, or for an unmet condition the value that is there.
 -- INCLUDE time require_types map operation
--- KEYS data meta ops changes
--- ARGV lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key value condition expected
+-- KEYS data meta ops
+-- ARGV changes lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes key value condition expected
 -- REPLY OK generation:text revision:int changed:int payload:bytes?
 -- REPLY UNMET generation:text revision:int changed:int payload:bytes?
 -- REPLY STALE

@@ -1,8 +1,8 @@
 -- set_many
 -- Writes several entries, all or none, as one change. Of a batch too big for one message the keys alone are told.
 -- INCLUDE time require_types map operation
--- KEYS data meta ops changes
--- ARGV lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes entries...
+-- KEYS data meta ops
+-- ARGV changes lane sequence known ttl ttlMode maxEntries maxBytes maxValueBytes entries...
 -- REPLY OK generation:text revision:int changed:int payload:bytes?
 -- REPLY UNMET generation:text revision:int changed:int payload:bytes?
 -- REPLY STALE
