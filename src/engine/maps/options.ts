@@ -38,7 +38,7 @@ export const replicaOptions = {
     default: 5000,
     min: 20,
     max: 600_000,
-    doc: 'How often a replica compares its revision with Redis, to find what no message told.',
+    doc: 'Longest time until a replica finds what no message told, by comparing its revision with Redis.',
   },
   onStateLoss: {
     kind: 'choice',

@@ -41,6 +41,9 @@ const STALE_ATTEMPTS = 3;
 /** How long a run may wait for messages. */
 const SETTLE_LIMIT_MS = 1000;
 const POLL_LIMIT_MS = 5000;
+const POLL_JITTER = 0.1;
+/** How long a poll that shows a newer revision waits for the message of it. */
+const LONGEST_GRACE_MS = 500;
 /** Past the deadline by a little, so that Redis's clock is past it too. */
 const EXPIRY_SLACK_MS = 2;
 const LONGEST_TIMER_MS = 3_600_000;
@@ -54,7 +57,7 @@ export class Synchronizer {
   readonly #keys: MapKeys;
   readonly #listener: SyncListener;
   readonly #poll: PeriodicTask;
-  readonly #pollIntervalMs: number;
+  readonly #graceMs: number;
   readonly #closing = new AbortController();
   readonly #background = new Set<Promise<void>>();
   #subscription: Subscription | undefined;
@@ -83,12 +86,13 @@ export class Synchronizer {
     this.#keys = link.keys.map(name);
     this.replica = new Replica({ keepsLost: reasserts && link.access === 'read-write' });
     this.#listener = listener;
-    this.#pollIntervalMs = pollIntervalMs;
+    this.#graceMs = Math.min(LONGEST_GRACE_MS, pollIntervalMs / 10);
     this.#confirmedAtMs = link.clock.monotonicMs();
     this.#redisOffsetMs = link.clock.wallMs() - link.clock.monotonicMs();
     this.#poll = new PeriodicTask(
       link.clock,
-      { intervalMs: pollIntervalMs, jitter: 0.2 },
+      // The latest poll and the grace after it are over when the time is.
+      { intervalMs: (pollIntervalMs - this.#graceMs) / (1 + POLL_JITTER), jitter: POLL_JITTER },
       () => this.#compare(),
       error => this.#stale(error),
     );
@@ -261,8 +265,7 @@ export class Synchronizer {
     if (this.#agrees(status)) return this.#confirm();
     // The message may be on its way. What was there before this poll was sent, and is not in Redis, never comes.
     if (status.generation === this.replica.generation && status.revision >= sentAt) {
-      const graceMs = Math.min(SETTLE_LIMIT_MS, this.#pollIntervalMs / 2);
-      await sleep(clock, graceMs, this.#closing.signal);
+      await sleep(clock, this.#graceMs, this.#closing.signal);
       if (!this.replica.live || this.#agrees(status) || this.replica.revision > status.revision) return;
     }
     this.#resync('poll');
