@@ -31,6 +31,8 @@ interface Place {
   clientId: number | undefined;
 }
 
+type Command = readonly [command: string, ...args: Argument[]];
+
 /** Redirections of one read that are followed. */
 const MOST_REDIRECTIONS = 8;
 
@@ -81,10 +83,19 @@ export class BlockingConnection {
 
   /** Sends a command that may wait in Redis for `blockMs`. All its keys are in the slot. */
   async call(blockMs: number, command: string, ...args: Argument[]): Promise<unknown> {
+    const [reply] = await this.callTogether(blockMs, [command, ...args]);
+    return reply;
+  }
+
+  /**
+   * Sends a command that may wait and, in the same packet, others that Redis carries out right after it: all by one node,
+   * or this fails. All their keys are in the slot.
+   */
+  async callTogether(blockMs: number, ...commands: Command[]): Promise<unknown[]> {
     for (let redirections = 0; ; redirections++) {
       const place = this.#home ?? (await this.#seek());
       try {
-        return await this.#callAt(place, blockMs, command, args);
+        return await this.#callAt(place, blockMs, commands);
       } catch (error) {
         const to = redirectedTo(error, place.node);
         if (!to) throw error;
@@ -97,7 +108,7 @@ export class BlockingConnection {
         }
         this.#guest = await this.#guestAt(to.node);
         try {
-          return await this.#callAt(this.#guest, blockMs, command, args, true);
+          return await this.#callAt(this.#guest, blockMs, commands, true);
         } catch (refusal) {
           // The move has ended meanwhile: whoever has the slot now says so.
           if (redisErrorWord(refusal) !== 'MOVED') throw refusal;
@@ -122,21 +133,27 @@ export class BlockingConnection {
     await Promise.all(places.map(place => place?.connection.close()));
   }
 
-  async #callAt(place: Place, blockMs: number, command: string, args: Argument[], asking = false): Promise<unknown> {
+  async #callAt(place: Place, blockMs: number, commands: readonly Command[], asking = false): Promise<unknown[]> {
     try {
       if (blockMs > 0) {
         await this.#learnId(place);
         this.#waitingAt = place;
       }
-      const [, reply] = await Promise.all([
-        asking ? place.connection.call('ASKING') : undefined,
-        place.connection.callBlocking(blockMs, command, ...args),
-      ]);
-      return reply;
+      const sent = commands.map(async ([command, ...args]) => {
+        const [, reply] = await Promise.all([
+          asking ? place.connection.call('ASKING') : undefined,
+          place.connection.callBlocking(blockMs, command, ...args),
+        ]);
+        return reply;
+      });
+      return await Promise.all(sent);
     } catch (error) {
       if (!(error instanceof ClosedError) || this.#closed) throw error;
       // Given up here, because it was lost.
-      throw new RedisUnavailableError(`the connection was lost under ${command}`, { uncertain: true, cause: error });
+      throw new RedisUnavailableError(`the connection was lost under ${commands[0]?.[0]}`, {
+        uncertain: true,
+        cause: error,
+      });
     } finally {
       this.#waitingAt = undefined;
     }

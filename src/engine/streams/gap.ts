@@ -26,12 +26,19 @@ export interface Gap {
   stream: string;
   /** The last id that was read. */
   afterId: string;
-  /** The oldest id that is left, or null when none is. */
+  /** The id that follows, or null when nothing is left. */
   nextId: string | null;
   /** Events missed; undefined when Redis cannot tell, in which case it may be none. */
   lostCount: number | undefined;
   /** `trimmed`: removed before they were read. `replaced`: the stream was deleted and made anew. `rewound`: Redis lost its newest entries. */
   reason: 'trimmed' | 'replaced' | 'rewound';
+}
+
+export interface PageVerdict {
+  /** It is in front of the page. */
+  gap: Gap | undefined;
+  /** The page is void: reading goes on behind this id. */
+  continueFrom: string | undefined;
 }
 
 /** A gap in a sentence. */
@@ -77,6 +84,24 @@ export class GapMeter {
     const checked = this.#check(cursor, facts);
     this.#checkedCursor = checked.cursor;
     return checked;
+  }
+
+  /**
+   * Judges a page that was read behind `cursor`, by facts of a moment after the read, and counts it. What of it has been
+   * removed by then counts as read, the rest as still to be read: so the books are right whenever a trim came. What is
+   * missing is missing in front of the page; only when all of the page has been removed it may in part be behind it.
+   */
+  checkPage(cursor: string, ids: readonly string[], facts: StreamFacts): PageVerdict {
+    const { firstId } = facts;
+    const left = firstId === null ? -1 : ids.findIndex(id => compareEntryIds(id, firstId) >= 0);
+    const goneCount = left < 0 ? ids.length : left;
+    this.advance(goneCount);
+    const last = ids[goneCount - 1] ?? cursor;
+    const checked = this.check(last, facts);
+    const gap = checked.gap && { ...checked.gap, afterId: cursor };
+    if (checked.cursor !== last) return { gap, continueFrom: checked.cursor };
+    this.advance(ids.length - goneCount);
+    return { gap: gap && { ...gap, nextId: ids[0] ?? firstId }, continueFrom: undefined };
   }
 
   #check(cursor: string, facts: StreamFacts): { gap: Gap | undefined; cursor: string } {

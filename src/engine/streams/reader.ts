@@ -3,8 +3,8 @@
  *
  * It is pulled: nothing is fetched ahead but one batch, so a slow consumer costs no memory. The cursor of each stream is
  * held here, as a concrete id from the start; a lost connection is opened again and reading goes on after the last id,
- * without loss or repetition. Before reading it keeps the books of each stream (gap.ts), so that events which were
- * removed before they were read are reported in their place and never skipped in silence.
+ * without loss or repetition. Each batch is compared with what is left of its stream (slot-reader.ts), so that events which
+ * were removed before they were read are reported in their place and never skipped in silence.
  */
 import { Emitter } from '../core/emitter.ts';
 import { ArgumentError, ClosedError, ConflictError, type PonosError } from '../core/errors.ts';

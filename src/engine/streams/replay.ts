@@ -150,17 +150,15 @@ export class Replay implements AsyncIterable<StreamEvent> {
   /** undefined at the end of the part. */
   async #next(): Promise<RawEntry | undefined> {
     if (this.#page.length === 0) {
-      if (this.#gap) throw gapError(this.#gap);
       if (compareEntryIds(this.#lastId, this.#endId) < 0) await this.#fetch();
-      if (this.#page.length === 0 && this.#gap) throw gapError(this.#gap);
+      if (this.#gap) throw gapError(this.#gap);
     }
     return this.#page.shift();
   }
 
   /**
-   * Reads the next page and, asked for with it but answered after it, the state of the stream. What of the page has been
-   * removed by then counts as read, the rest as still to be read: so the books are right whenever a trim came. What
-   * follows a gap is not given.
+   * Reads the next page and, asked for with it but answered after it, the state of the stream. What follows a gap is not
+   * given.
    */
   async #fetch(): Promise<void> {
     const { commands } = this.#link;
@@ -168,13 +166,8 @@ export class Replay implements AsyncIterable<StreamEvent> {
     const [reply, facts] = await Promise.all([page, readStreamFacts(commands, this.#keys)]);
     const entries = reply as RawEntry[];
     const ids = entries.map(([id]) => id.toString('latin1'));
-    const { firstId } = facts;
-    const left = firstId === null ? -1 : ids.findIndex(id => compareEntryIds(id, firstId) >= 0);
-    const goneCount = left < 0 ? ids.length : left;
-    this.#meter.advance(goneCount);
-    this.#gap = this.#meter.check(ids[goneCount - 1] ?? this.#lastId, facts).gap;
-    this.#meter.advance(ids.length - goneCount);
-    this.#page = this.#gap ? entries.slice(0, goneCount) : entries;
+    this.#gap = this.#meter.checkPage(this.#lastId, ids, facts).gap;
+    this.#page = this.#gap ? [] : entries;
   }
 
   #count(): number {

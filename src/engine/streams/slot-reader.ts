@@ -1,6 +1,11 @@
 /**
  * Reads those streams of a reader that one read can name, over a connection of its own, a batch at a time: in a cluster
- * those in one slot, else all. Before reading it keeps the books of each stream (gap.ts).
+ * those in one slot, else all.
+ *
+ * No event is given before it is known that none is missing in front of it. A trim removes from the oldest on, so none is
+ * while anything stands at or before the cursor; that is asked for right behind the read (one entry, for all of a page).
+ * Only when nothing stands there the books of the stream (gap.ts) say what was missed. They are also compared now and then,
+ * which finds what a stream that goes on does not show: that it was removed, replaced or rewound.
  */
 import { backoffMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
@@ -11,7 +16,7 @@ import type { RedisLink } from '../redis/link.ts';
 import { compareEntryIds, entryTimeMs } from './entry-id.ts';
 import { decodeEvent, type RawEntry, type StreamEvent } from './event.ts';
 import { readStreamFacts } from './facts.ts';
-import type { Gap, GapMeter } from './gap.ts';
+import type { Gap, GapMeter, PageVerdict } from './gap.ts';
 import type { ReaderEvents } from './reader-events.ts';
 import type { TopicFilter } from './topic.ts';
 
@@ -111,37 +116,69 @@ export class SlotReader {
     const sources = this.#open();
     const { follow, blockMs: longestMs } = this.#context;
     const blockMs = follow ? longestMs : 0;
-    const reply = (await this.#blocking.call(
+    const [only, ...others] = sources as [Source, ...Source[]];
+    const [reply, before] = (await this.#blocking.callTogether(
       blockMs,
-      'XREAD',
-      'COUNT',
-      this.#count(sources.length),
-      ...(blockMs > 0 ? ['BLOCK', blockMs] : []),
-      'STREAMS',
-      ...sources.map(source => source.keys.events),
-      ...sources.map(source => source.cursor),
-    )) as [Buffer, RawEntry[]][] | null;
+      [
+        'XREAD',
+        ...['COUNT', this.#count(sources.length)],
+        ...(blockMs > 0 ? ['BLOCK', blockMs] : []),
+        'STREAMS',
+        ...sources.map(source => source.keys.events),
+        ...sources.map(source => source.cursor),
+      ],
+      // Of many few have something: those are asked about afterwards.
+      ...(others.length === 0 ? [stillThere(only)] : []),
+    )) as [[Buffer, RawEntry[]][] | null, RawEntry[] | undefined];
     const found = new Map((reply ?? []).map(([key, entries]) => [String(key), entries]));
-    for (const source of sources) {
-      const entries = found.get(source.keys.events);
-      if (entries) this.#accept(source, entries, items);
-      else if (source.endId !== undefined) source.done = true;
+    const pages = await Promise.all(
+      sources.map(async source => {
+        const entries = upTo(source.endId, found.get(source.keys.events) ?? []);
+        return { source, entries, verdict: await this.#judge(source, entries, before) };
+      }),
+    );
+    for (const { source, entries, verdict } of pages) {
+      const all = found.get(source.keys.events);
+      this.#accept(source, entries, verdict, items);
+      if (source.endId === undefined || verdict?.continueFrom !== undefined) continue;
+      const isOver = !all || entries.length < all.length || compareEntryIds(source.cursor, source.endId) >= 0;
+      if (isOver) source.done = true;
     }
     // Redis gives one stream after the other: what came together is given in the order in which it came.
     if (found.size > 1) items.sort(byTime);
   }
 
-  #accept(source: Source, entries: RawEntry[], items: Item[]): void {
+  /**
+   * Counts a page that was read behind the cursor, and says whether something is missing in front of it. `before` is what stood at or
+   * before the cursor after the read.
+   */
+  async #judge(source: Source, entries: RawEntry[], before?: RawEntry[]): Promise<PageVerdict | undefined> {
+    const { endId, cursor } = source;
+    // An end that is not reached, although nothing is left to read, was removed.
+    const isCut = entries.length === 0 && endId !== undefined && compareEntryIds(cursor, endId) < 0;
+    if (entries.length === 0 && !isCut) return undefined;
+    const { commands, clock } = this.#context.link;
+    const found = isCut ? [] : (before ?? ((await commands.call(...stillThere(source))) as RawEntry[]));
+    const facts = found.length === 0 ? await readStreamFacts(commands, source.keys) : undefined;
+    // Of one that was removed on purpose this was the last.
+    if (facts && !facts.removed) {
+      source.checkedAtMs = clock.monotonicMs();
+      return source.meter.checkPage(cursor, entries.map(idOf), facts);
+    }
+    source.meter.advance(entries.length);
+    return undefined;
+  }
+
+  #accept(source: Source, entries: RawEntry[], verdict: PageVerdict | undefined, items: Item[]): void {
     const { events, filter } = this.#context;
+    if (verdict?.gap) items.push({ gap: verdict.gap, source });
+    if (verdict?.continueFrom !== undefined) {
+      source.cursor = verdict.continueFrom;
+      return;
+    }
     let bytes = 0;
-    let accepted = 0;
     for (const entry of entries) {
       const event = decodeEvent(source.name, entry);
-      if (source.endId !== undefined && compareEntryIds(event.id, source.endId) > 0) {
-        source.done = true;
-        break;
-      }
-      accepted++;
       source.cursor = event.id;
       if ('malformed' in event) {
         events.emit('malformed', { stream: source.name, id: event.id, reason: event.malformed });
@@ -150,9 +187,7 @@ export class SlotReader {
       bytes += event.payload.length + event.name.length;
       if (!filter || filter.matches(event.topic)) items.push({ event, source });
     }
-    source.meter.advance(accepted);
-    if (source.endId !== undefined && compareEntryIds(source.cursor, source.endId) >= 0) source.done = true;
-    if (accepted > 0) this.#meanBytes = Math.max(bytes / accepted, this.#meanBytes * 0.75);
+    if (entries.length > 0) this.#meanBytes = Math.max(bytes / entries.length, this.#meanBytes * 0.75);
   }
 
   #count(sourceCount: number): number {
@@ -161,7 +196,7 @@ export class SlotReader {
     return Math.max(1, Math.floor(Math.min(MAX_COUNT, byBytes) / sourceCount));
   }
 
-  /** Compares what was read with what Redis counted, now and then and after each new connection. */
+  /** Compares what was read with what Redis counted, now and then and after each new connection, while no read is under way. */
   async #keepBooks(items: Item[]): Promise<void> {
     const { link, events } = this.#context;
     const { clock, commands } = link;
@@ -193,7 +228,24 @@ export class SlotReader {
   }
 }
 
+const idOf = ([id]: RawEntry): string => id.toString('latin1');
+
+/** Asks for an entry at or before the cursor. */
+function stillThere({ keys, cursor }: Source): ['XRANGE', ...(string | number)[]] {
+  return ['XRANGE', keys.events, '-', cursor, 'COUNT', 1];
+}
+
+/** Those of a page that are not after `endId`. */
+function upTo(endId: string | undefined, entries: RawEntry[]): RawEntry[] {
+  const end = endId === undefined ? -1 : entries.findIndex(entry => compareEntryIds(idOf(entry), endId) > 0);
+  return end < 0 ? entries : entries.slice(0, end);
+}
+
 /** Sequences of different streams say nothing of each other: within a millisecond one stream stays after the other. */
 function byTime(a: Item, b: Item): number {
-  return 'event' in a && 'event' in b ? entryTimeMs(a.event.id) - entryTimeMs(b.event.id) : 0;
+  return timeOf(a) - timeOf(b);
+}
+
+function timeOf(item: Item): number {
+  return entryTimeMs('event' in item ? item.event.id : item.gap.afterId);
 }

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/engine/core/clock.ts';
 import type { StreamEvent } from '../../../src/engine/streams/event.ts';
 import type { Gap } from '../../../src/engine/streams/gap.ts';
 import { startOfLast } from '../../../src/engine/streams/position.ts';
@@ -188,27 +187,102 @@ describe('a reader', () => {
     expect(payloadsOf(events)).toEqual(numbers(6, 10));
   });
 
-  it('reports in its place how many events a trim took from under it', async () => {
-    const { streams } = await open('s');
-    await publish(streams[0], 0, 100);
-    let aheadMs = 0;
-    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
-    const link = await redis.connect({ clock });
-    const reader = await Reader.open(link, ['s'], { onGap: 'report', follow: false, maxBatchBytes: 10 });
-    const seen: string[] = [];
-    reader.events.on('gap', gap => seen.push(`gap of ${gap.lostCount}`));
-    for await (const event of reader) {
-      seen.push(event.payload.toString());
-      if (seen.length > 1) continue;
-      await streams[0].trim({ maxLength: 5 });
-      // The books are compared now and then.
-      aheadMs = 60_000;
+  /** Reads to the end; once `afterCount` events were given, `act` is done before the next one is taken. */
+  async function readWith(reader: Reader, afterCount: number, act: (given: StreamEvent[]) => Promise<unknown>) {
+    const events: StreamEvent[] = [];
+    const gaps: (Gap & { givenBefore: number })[] = [];
+    reader.events.on('gap', gap => gaps.push({ ...gap, givenBefore: events.length }));
+    let error: unknown;
+    try {
+      for await (const event of reader) if (events.push(event) === afterCount) await act(events);
+    } catch (failure) {
+      error = failure;
     }
-    const at = seen.findIndex(text => text.startsWith('gap'));
-    const lost = Number(seen[at]?.slice(7));
-    expect(at).toBeGreaterThan(0);
-    expect(seen.length - 1 + lost).toBe(100);
-    expect(seen.slice(-5)).toEqual(numbers(95, 100));
+    return { events, gaps, error };
+  }
+
+  it('reports in their place, and all, what trims took from under it, however much is read behind them', async () => {
+    const { link, streams } = await open('s');
+    const ids = await publish(streams[0], 0, 5000);
+    const reader = await Reader.open(link, ['s'], { onGap: 'report', follow: false });
+    // The page that is read next begins behind the trim, and what follows is more than what is missing.
+    const first = await readWith(reader, 10, () => streams[0].trim({ maxLength: 4000 }));
+    expect(first.error).toBeUndefined();
+    const [gap] = first.gaps;
+    const before = gap?.givenBefore as number;
+    expect(before).toBeLessThan(1000);
+    expect(first.gaps).toEqual([
+      {
+        stream: 's',
+        reason: 'trimmed',
+        afterId: ids[before - 1],
+        nextId: ids[1000],
+        lostCount: 1000 - before,
+        givenBefore: before,
+      },
+    ]);
+    expect(payloadsOf(first.events)).toEqual([...numbers(0, before), ...numbers(1000, 5000)]);
+  });
+
+  it('reports what is gone of a part that ends before what is left', async () => {
+    const { link, streams } = await open('s');
+    const ids = await publish(streams[0], 0, 1000);
+    const reader = await Reader.open(link, ['s'], { onGap: 'report', follow: false });
+    const { events, gaps } = await readWith(reader, 10, () => streams[0].trim({ maxLength: 0 }));
+    const before = events.length;
+    expect(gaps).toMatchObject([
+      { afterId: ids[before - 1], nextId: null, lostCount: 1000 - before, givenBefore: before },
+    ]);
+  });
+
+  it('ends with an error at a trim, and gives nothing from behind it', async () => {
+    const { link, streams } = await open('s');
+    await publish(streams[0], 0, 5000);
+    const reader = await Reader.open(link, ['s']);
+    const { events, error } = await readWith(reader, 10, () => streams[0].trim({ maxLength: 4000 }));
+    expect(error).toMatchObject({
+      code: 'READER_GAP',
+      message: expect.stringContaining(`${1000 - events.length} events`),
+    });
+    expect(payloadsOf(events)).toEqual(numbers(0, events.length));
+  });
+
+  it('tells a gap of each of several streams in the place where it is', async () => {
+    const { link, streams } = await open('a', 'b');
+    const [a, b] = streams as [EventStream, EventStream];
+    await publish(a, 0, 1000);
+    await publish(b, 0, 1000);
+    const reader = await Reader.open(link, ['a', 'b'], { onGap: 'report', follow: false });
+    const { events, gaps } = await readWith(reader, 10, async () => {
+      await a.trim({ maxLength: 700 });
+      await b.trim({ maxLength: 500 });
+    });
+    for (const [stream, left] of [
+      ['a', 700],
+      ['b', 500],
+    ] as const) {
+      const own = gaps.filter(gap => gap.stream === stream);
+      expect(own).toHaveLength(1);
+      const { givenBefore, lostCount } = own[0] as (typeof gaps)[number];
+      const before = payloadsOf(events.slice(0, givenBefore).filter(event => event.stream === stream));
+      const after = payloadsOf(events.slice(givenBefore).filter(event => event.stream === stream));
+      expect(after).toEqual(numbers(1000 - left, 1000));
+      expect(before).toEqual(numbers(0, 1000 - left - (lostCount as number)));
+    }
+  });
+
+  it('tells a trim behind a start in the middle without a count', async () => {
+    const { link, streams } = await open('s');
+    const ids = await publish(streams[0], 0, 1000);
+    const reader = await Reader.open(link, ['s'], {
+      from: { after: ids[99] as string },
+      onGap: 'report',
+      follow: false,
+    });
+    const { events, gaps } = await readWith(reader, 10, () => streams[0].trim({ maxLength: 500 }));
+    const before = gaps[0]?.givenBefore as number;
+    expect(gaps).toMatchObject([{ reason: 'trimmed', afterId: ids[99 + before], nextId: ids[500] }]);
+    expect(payloadsOf(events)).toEqual([...numbers(100, 100 + before), ...numbers(500, 1000)]);
   });
 
   it('reports a stream that was flushed, and reads what comes then', async () => {

@@ -77,6 +77,51 @@ describe('the books of a reader', () => {
     );
   });
 
+  it('leave nothing out in silence when they are compared only for pages with nothing left before them', () => {
+    const steps = fc.array(
+      fc.oneof(
+        fc.record({ add: fc.integer({ min: 1, max: 9 }) }),
+        fc.record({ trim: fc.integer({ min: 1, max: 9 }) }),
+        // A page, and what is trimmed between it and the facts.
+        fc.record({ read: fc.integer({ min: 1, max: 5 }), late: fc.integer({ min: 0, max: 4 }) }),
+      ),
+      { maxLength: 60 },
+    );
+    fc.assert(
+      fc.property(steps, sequence => {
+        const model = new Model();
+        model.add(3);
+        let cursor = '0-0';
+        const meter = new GapMeter('s', cursor, model.facts(), true);
+        let accounted = 0;
+        for (const step of sequence) {
+          if ('add' in step) model.add(step.add);
+          else if ('trim' in step) model.ids.splice(0, step.trim);
+          else {
+            const page = model.ids.filter(id => compareEntryIds(id, cursor) > 0).slice(0, step.read);
+            model.ids.splice(0, step.late);
+            const isLeft = model.ids.some(id => compareEntryIds(id, cursor) <= 0);
+            if (isLeft) meter.advance(page.length);
+            const verdict = isLeft ? undefined : meter.checkPage(cursor, page, model.facts());
+            expect(verdict?.continueFrom).toBeUndefined();
+            const before = accounted;
+            cursor = page.at(-1) ?? cursor;
+            const lost = verdict?.gap?.lostCount ?? 0;
+            accounted += page.length + lost;
+            // Every event has its number as its id.
+            const numberOf = (id: string) => Number.parseInt(id, 10);
+            const isPageLeft = page.some(id => model.ids.includes(id));
+            expect(accounted).toBeGreaterThanOrEqual(numberOf(cursor));
+            if (isLeft || isPageLeft) expect(accounted).toBe(numberOf(cursor));
+            // In its place: in front of what follows it.
+            if (isPageLeft) expect(lost).toBe(numberOf(page[0] as string) - 1 - before);
+          }
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('say that a start after an id is behind a trim, without a count', () => {
     const model = new Model();
     model.add(10);
