@@ -14,6 +14,7 @@ import {
   ReadOnlyError,
   RedisDeniedError,
   RedisUnavailableError,
+  redisCli,
   TimeoutError,
   UnsafeServerError,
   WrongTypeError,
@@ -56,7 +57,7 @@ export function adviseOn(error: unknown, context: AdviceContext): Advice {
   }
   if (error instanceof OptionError) return { why: [], next: [help] };
   if (error instanceof UnsafeServerError && error.code === 'UNSAFE_EVICTION_POLICY') {
-    return { why: [addressOrigin(settings)].filter(Boolean), next: evictionWays(command) };
+    return { why: [addressOrigin(settings)].filter(Boolean), next: evictionWays(context) };
   }
   if (error instanceof WrongTypeError || error instanceof UnsafeServerError || error instanceof OutOfMemoryError) {
     return { why: [addressOrigin(settings), prefixOrigin(settings)].filter(Boolean), next: [] };
@@ -100,10 +101,9 @@ function credentials(): Advice['next'] {
 }
 
 /** Only some commands may be told to go on in spite of it. */
-function evictionWays(command: string): Advice['next'] {
-  const ways: Advice['next'] = [
-    ['redis-cli config set maxmemory-policy noeviction', 'let Redis refuse instead of drop'],
-  ];
+function evictionWays({ command, settings }: AdviceContext): Advice['next'] {
+  const cli = settings ? redisCli(settings.url.value) : 'redis-cli';
+  const ways: Advice['next'] = [[`${cli} config set maxmemory-policy noeviction`, 'let Redis refuse instead of drop']];
   if (['job dispatch', 'job notify', 'worker start'].includes(command)) {
     ways.push([`ponos ${command} ... --allow-unsafe-eviction`, 'go on, and accept that jobs may be lost']);
   }

@@ -115,6 +115,7 @@ export { FleetObserver, type FleetObserverOptions, fleetObserverOptions } from '
 export { locateJob } from './inspect/place.ts';
 export { listNodes, listPools, listWorkers, showNode, showPool, showWorker } from './inspect/pools.ts';
 export { planRebalance, type RebalancePlan, type WorkerBalance } from './inspect/rebalance-plan.ts';
+export { redisCli } from './inspect/redis-cli.ts';
 export { planRoutes, type Regrouping } from './inspect/route-plan.ts';
 export { listSchedules, showSchedule } from './inspect/schedules.ts';
 export { inspectServer } from './inspect/server.ts';

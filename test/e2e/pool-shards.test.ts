@@ -68,10 +68,15 @@ describe('ponos with a pool of several shards on a cluster', () => {
     await tell(master, 'CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
     const { findings } = JSON.parse((await run(['doctor', '--json'])).stdout).item;
     await tell(master, 'CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
-    const server = (code: string) =>
-      findings.filter((finding: Finding) => finding.code === code).map(({ subject }: Finding) => subject.name);
-    expect(server('UNSAFE_EVICTION')).toEqual([`127.0.0.1:${master.port}`]);
-    expect(server('NO_PERSISTENCE')).toHaveLength(3);
+    const about = (code: string): Finding[] => findings.filter((finding: Finding) => finding.code === code);
+    expect(about('UNSAFE_EVICTION')).toMatchObject([
+      {
+        subject: { name: `127.0.0.1:${master.port}` },
+        command: `redis-cli -h 127.0.0.1 -p ${master.port} config set maxmemory-policy noeviction`,
+      },
+    ]);
+    const commands = about('NO_PERSISTENCE').map(({ command }) => command);
+    expect(new Set(commands).size).toBe(3);
   });
 
   it('finds nothing to move where all are in place, and drains every shard', async () => {

@@ -5,6 +5,7 @@ import type {
   JobKey,
   JobSnapshot,
   PoolSnapshot,
+  ServerSnapshot,
   StreamSnapshot,
   WorkerSnapshot,
 } from '../../src/engine/index.ts';
@@ -161,23 +162,27 @@ export function jobsOf(count: number, recordCount = 100): FleetSnapshot['jobs'] 
   return { pool: 'video', keys, records, sinceMs: new Map() };
 }
 
+const server: ServerSnapshot = {
+  address: 'redis://127.0.0.1:6379',
+  cli: 'redis-cli -h 127.0.0.1 -p 6379',
+  version: '7.4.1',
+  mode: 'standalone',
+  role: 'master',
+  usedMemoryBytes: 222_298_112,
+  maxMemoryBytes: 1_073_741_824,
+  evictionPolicy: 'noeviction',
+  persistence: 'aof',
+  clientCount: 38,
+  uptimeMs: 86_400_000,
+  roundTripMs: 0.4,
+};
+
 /** A fleet with everything in it, some of it wrong. */
 export const fleet: FleetSnapshot = {
   ...EMPTY_FLEET,
   connection: { state: 'LIVE', error: null, attempts: 0, readAtMs: NOW_MS - 400, everyMs: 1000 },
-  server: {
-    address: 'redis://127.0.0.1:6379',
-    version: '7.4.1',
-    mode: 'standalone',
-    role: 'master',
-    usedMemoryBytes: 222_298_112,
-    maxMemoryBytes: 1_073_741_824,
-    evictionPolicy: 'noeviction',
-    persistence: 'aof',
-    clientCount: 38,
-    uptimeMs: 86_400_000,
-    roundTripMs: 0.4,
-  },
+  server,
+  masters: [server],
   pools: [
     pool('billing'),
     pool('mailer', { state: 'NO WORKERS', workerCount: 0, jobCount: 17, queuedCount: 17 }),

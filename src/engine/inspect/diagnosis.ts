@@ -3,7 +3,7 @@ import { NotFoundError, WrongTypeError } from '../core/errors.ts';
 import { isName } from '../core/names.ts';
 import { isBeingRemoved } from '../pool/removal.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { findProblems, serverFindings } from './findings.ts';
+import { findProblems } from './findings.ts';
 import { checkInvariants, type InvariantReport } from './invariants/invariants.ts';
 import type { Violation } from './invariants/violation.ts';
 import { listWorkers, showPool } from './pools.ts';
@@ -35,7 +35,6 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
   const servers = await readServers(link);
   const reports: InvariantReport[] = [];
   const own = await inspectHealth(link, servers);
-  own.push(...servers.flatMap(server => serverFindings(serverSnapshot(server))));
   if (!named) own.push(...(await typeFindings(link)));
   for (const pool of named ?? (await registered(link, 'pools'))) {
     const report = await checkInvariants(link, pool, { onProgress: count => onProgress?.(pool, count), signal });
@@ -45,7 +44,7 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
   }
   const seen = await Promise.all(reports.map(({ pool }) => lookAtPool(link, pool)));
   const facts = {
-    server: null,
+    masters: servers.map(serverSnapshot),
     pools: seen.flatMap(({ snapshot }) => snapshot ?? []),
     streams: named ? [] : await streamsOf(link),
     staleWorkers: seen.flatMap(({ workers }) => workers.filter(({ state }) => state === 'STALE')),

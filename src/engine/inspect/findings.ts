@@ -25,13 +25,13 @@ export const findingLimits = {
 
 export type FindingFacts = Pick<
   FleetSnapshot,
-  'server' | 'pools' | 'streams' | 'staleWorkers' | 'unwellWorkers' | 'workers' | 'jobs' | 'stalledMs'
+  'masters' | 'pools' | 'streams' | 'staleWorkers' | 'unwellWorkers' | 'workers' | 'jobs' | 'stalledMs'
 >;
 
 /** Critical first, then by code and subject: an order that does not jump. `nowMs` is wall time. */
 export function findProblems(facts: FindingFacts, nowMs: number): Finding[] {
   const findings = [
-    ...(facts.server ? serverFindings(facts.server) : []),
+    ...facts.masters.flatMap(serverFindings),
     ...(facts.pools ?? []).flatMap(pool => poolFindings(pool, facts.stalledMs.get(pool.name) ?? 0)),
     ...facts.staleWorkers.map(staleWorkerFinding),
     ...facts.unwellWorkers.flatMap(unwellWorkerFindings),
@@ -45,7 +45,7 @@ function rank(finding: Finding): string {
   return `${finding.severity === 'critical' ? 0 : 1}${finding.code} ${finding.subject.name}`;
 }
 
-export function serverFindings(server: ServerSnapshot): Finding[] {
+function serverFindings(server: ServerSnapshot): Finding[] {
   const subject = { kind: 'server', name: server.address } as const;
   const findings: Finding[] = [];
   if (server.evictionPolicy !== 'noeviction') {
@@ -54,7 +54,7 @@ export function serverFindings(server: ServerSnapshot): Finding[] {
       code: 'UNSAFE_EVICTION',
       subject,
       message: `eviction policy ${server.evictionPolicy}: Redis may drop jobs and events when memory is full`,
-      command: 'redis-cli config set maxmemory-policy noeviction',
+      command: `${server.cli} config set maxmemory-policy noeviction`,
     });
   }
   if (server.persistence === 'none') {
@@ -63,7 +63,7 @@ export function serverFindings(server: ServerSnapshot): Finding[] {
       code: 'NO_PERSISTENCE',
       subject,
       message: 'persistence is off: a restart of Redis loses jobs, events and maps',
-      command: 'redis-cli config set appendonly yes',
+      command: `${server.cli} config set appendonly yes`,
     });
   }
   if (server.maxMemoryBytes !== null && server.usedMemoryBytes > server.maxMemoryBytes * findingLimits.memoryShare) {
@@ -72,7 +72,7 @@ export function serverFindings(server: ServerSnapshot): Finding[] {
       code: 'MEMORY_NEARLY_FULL',
       subject,
       message: `memory ${percent(server.usedMemoryBytes, server.maxMemoryBytes)} full: ${server.usedMemoryBytes > server.maxMemoryBytes ? 'nothing' : 'soon nothing'} new is admitted`,
-      command: 'redis-cli info memory',
+      command: `${server.cli} info memory`,
     });
   }
   return findings;

@@ -55,6 +55,8 @@ export type FleetDetail = { kind: 'job'; pool: string; key: string; value: JobDe
 export interface FleetSnapshot {
   connection: FleetConnection;
   server: ServerSnapshot | null;
+  /** Each master of a cluster by itself, or the one server there is. */
+  masters: readonly ServerSnapshot[];
   /** null until read for the first time. */
   pools: readonly PoolSnapshot[] | null;
   streams: readonly StreamSnapshot[] | null;
@@ -99,6 +101,7 @@ export type FleetFocus =
 export const EMPTY_FLEET: FleetSnapshot = {
   connection: { state: 'CONNECTING', error: null, attempts: 0, readAtMs: null, everyMs: 1000 },
   server: null,
+  masters: [],
   pools: null,
   streams: null,
   maps: null,

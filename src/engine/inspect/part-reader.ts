@@ -61,7 +61,7 @@ export class PartReader {
     const of = at < 0 ? '' : name.slice(at + 1);
     switch (part) {
       case 'server':
-        return { server: await this.#reader.server() };
+        return this.#reader.server();
       case 'pools':
         return this.#takePools();
       case 'streams':

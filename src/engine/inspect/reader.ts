@@ -9,7 +9,7 @@ import { listLedger } from './ledger.ts';
 import { listMapEntries, listMaps } from './maps.ts';
 import { type MemberReading, readPool, requirePool } from './pool-reading.ts';
 import { countOwned, listNodes, listWorkers, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
-import { inspectServer } from './server.ts';
+import { inspectServers } from './server.ts';
 import type {
   EventSnapshot,
   JobDetail,
@@ -44,7 +44,7 @@ export interface JobsReading {
 }
 
 export interface FleetReader {
-  server(): Promise<ServerSnapshot>;
+  server(): Promise<{ server: ServerSnapshot; masters: ServerSnapshot[] }>;
   pools(): Promise<PoolsReading>;
   nodes(pool: string): Promise<NodeSnapshot[]>;
   workers(pool: string): Promise<WorkerSnapshot[]>;
@@ -66,7 +66,7 @@ export interface FleetReader {
 
 export function readerOf(link: RedisLink): FleetReader {
   return {
-    server: () => inspectServer(link),
+    server: () => inspectServers(link),
     pools: () => readPools(link),
     nodes: pool => listNodes(link, pool),
     workers: pool => listWorkers(link, pool),

@@ -1,6 +1,7 @@
 /** What is wrong with the server itself, beyond what a snapshot of it shows. */
 import { RedisCommandError, RedisDeniedError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { checkCluster } from './redis-cli.ts';
 import { readServers, type ServerFacts } from './server.ts';
 import type { Finding, FindingSeverity } from './snapshots.ts';
 
@@ -17,11 +18,12 @@ const SLOTS = 16_384;
 export async function inspectHealth(link: RedisLink, servers?: readonly ServerFacts[]): Promise<Finding[]> {
   const known = servers ?? (await readServers(link));
   const findings = (await Promise.all(known.map(server => inspectOne(link, server)))).flat();
-  if (known.some(({ info }) => info.get('cluster_enabled') === '1')) findings.push(...(await inspectCluster(link)));
+  if (known.some(({ info }) => info.get('cluster_enabled') === '1'))
+    findings.push(...(await inspectCluster(link, known)));
   return findings;
 }
 
-async function inspectOne(link: RedisLink, { address, node, info, roundTripMs }: ServerFacts): Promise<Finding[]> {
+async function inspectOne(link: RedisLink, { address, cli, node, info, roundTripMs }: ServerFacts): Promise<Finding[]> {
   const findings: Finding[] = [];
   const add = (severity: FindingSeverity, code: string, message: string, command: string | null = null) =>
     findings.push({ severity, code, subject: { kind: 'server', name: address }, message, command });
@@ -33,7 +35,7 @@ async function inspectOne(link: RedisLink, { address, node, info, roundTripMs }:
       'warning',
       'SLOW_ROUND_TRIP',
       `a command took ${Math.round(roundTripMs)} ms there and back`,
-      'redis-cli --latency',
+      `${cli} --latency`,
     );
   }
   if (Math.abs(skewMs) > healthLimits.clockSkewMs + roundTripMs) {
@@ -49,28 +51,27 @@ async function inspectOne(link: RedisLink, { address, node, info, roundTripMs }:
       'critical',
       'PERSISTENCE_FAILS',
       'it could not write its data to disk the last time',
-      'redis-cli info persistence',
+      `${cli} info persistence`,
     );
   }
   if (is('role', 'slave')) {
-    add('critical', 'IS_REPLICA', 'it is a replica: every write is refused', 'redis-cli role');
-    if (!is('master_link_status', 'up'))
-      add('critical', 'REPLICATION_DOWN', 'it has lost its master', 'redis-cli role');
+    add('critical', 'IS_REPLICA', 'it is a replica: every write is refused', `${cli} role`);
+    if (!is('master_link_status', 'up')) add('critical', 'REPLICATION_DOWN', 'it has lost its master', `${cli} role`);
   }
   for (const [name, value] of info) {
     const replica = /^slave\d+$/.test(name) && /ip=([^,]*),port=(\d+),state=(\w+).*?lag=(-?\d+)/.exec(value);
     if (!replica || (replica[3] === 'online' && Number(replica[4]) <= healthLimits.replicaLagS)) continue;
     const message = `its replica ${replica[1]}:${replica[2]} is ${replica[3]}, ${replica[4]} s behind: a failover would lose that`;
-    add('warning', 'REPLICA_BEHIND', message, 'redis-cli info replication');
+    add('warning', 'REPLICA_BEHIND', message, `${cli} info replication`);
   }
   return findings;
 }
 
-async function inspectCluster(link: RedisLink): Promise<Finding[]> {
+async function inspectCluster(link: RedisLink, known: readonly ServerFacts[]): Promise<Finding[]> {
   const findings: Finding[] = [];
   const add = (code: string, message: string) => {
     const subject = { kind: 'server', name: link.address } as const;
-    const command = 'redis-cli --cluster check HOST:PORT';
+    const command = checkCluster(link.address, known[0]?.node);
     findings.push({ severity: 'critical', code, subject, message, command });
   };
   try {

@@ -2,11 +2,14 @@ import { RedisUnavailableError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { nodeName } from '../redis/slot-map.ts';
 import type { RedisNode } from '../redis/url.ts';
+import { redisCli } from './redis-cli.ts';
 import type { ServerSnapshot } from './snapshots.ts';
 
 /** What one server says of itself. */
 export interface ServerFacts {
   address: string;
+  /** As in {@link ServerSnapshot}. */
+  cli: string;
   /** For `Connection.callAt`; undefined for the server of a link without a cluster. */
   node: RedisNode | undefined;
   /** What INFO says, by name. */
@@ -20,6 +23,12 @@ export interface ServerFacts {
  */
 export async function inspectServer(link: RedisLink): Promise<ServerSnapshot> {
   return wholeServer(link.address, await readServers(link));
+}
+
+/** The same, and each master of a cluster by itself, or the one server there is. */
+export async function inspectServers(link: RedisLink): Promise<{ server: ServerSnapshot; masters: ServerSnapshot[] }> {
+  const servers = await readServers(link);
+  return { server: wholeServer(link.address, servers), masters: servers.map(serverSnapshot) };
 }
 
 export function wholeServer(address: string, servers: readonly ServerFacts[]): ServerSnapshot {
@@ -67,13 +76,15 @@ async function readServer(link: RedisLink, node: RedisNode | undefined): Promise
     const colon = line.indexOf(':');
     if (colon > 0 && !line.startsWith('#')) info.set(line.slice(0, colon), line.slice(colon + 1));
   }
-  return { address: node ? nodeName(node) : link.address, node, info, roundTripMs };
+  const address = node ? nodeName(node) : link.address;
+  return { address, cli: redisCli(link.address, node), node, info, roundTripMs };
 }
 
-export function serverSnapshot({ address, info, roundTripMs }: ServerFacts): ServerSnapshot {
+export function serverSnapshot({ address, cli, info, roundTripMs }: ServerFacts): ServerSnapshot {
   const number = (name: string) => Number(info.get(name) ?? 0);
   return {
     address,
+    cli,
     version: info.get('valkey_version') ?? info.get('redis_version') ?? 'unknown',
     mode: info.get('redis_mode') ?? 'standalone',
     role: info.get('role') ?? 'master',

@@ -6,6 +6,8 @@ import type { Retention } from '../streams/retention.ts';
 
 export interface ServerSnapshot {
   address: string;
+  /** How a command line of `redis-cli` for it begins; it holds no user and no password. */
+  cli: string;
   version: string;
   mode: string;
   role: string;

@@ -59,6 +59,11 @@ describe('the report of an error', () => {
     expect(report).toMatch(/REDIS_UNAVAILABLE, exit 5\n$/);
   });
 
+  it('suggests a command for the server it is about, without its password', () => {
+    const report = reportError(new engine.UnsafeServerError('UNSAFE_EVICTION_POLICY', 'x'), context);
+    expect(report).toContain('redis-cli -h db -p 6379 config set maxmemory-policy noeviction ');
+  });
+
   it.each<[string, Error, string]>([
     ['job retry', new engine.NotFoundError('dead job', 'x'), 'ponos job list --state dead'],
     ['pool route remove', new engine.NotFoundError('route', 'x'), 'ponos pool route list'],

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { findingLimits, findProblems } from '../../../src/engine/inspect/findings.ts';
 import { EMPTY_FLEET, type FleetSnapshot } from '../../../src/engine/inspect/fleet.ts';
+import { redisCli } from '../../../src/engine/inspect/redis-cli.ts';
+import type { ServerSnapshot } from '../../../src/engine/inspect/snapshots.ts';
 import { fleet, jobRecord, NOW_MS, pool, stream, worker } from '../../ui/fixtures.ts';
 
 const healthy: FleetSnapshot = {
   ...EMPTY_FLEET,
-  server: fleet.server,
+  masters: fleet.masters,
   pools: [pool('video')],
   streams: [stream('readings')],
 };
@@ -49,8 +51,8 @@ describe('the findings', () => {
 
   it('say whether memory is full or soon will be', () => {
     const message = (usedMemoryBytes: number) => {
-      const server = { ...fleet.server!, usedMemoryBytes, maxMemoryBytes: 1000 };
-      return findProblems({ ...healthy, server }, NOW_MS)[0]?.message;
+      const masters = [{ ...fleet.server!, usedMemoryBytes, maxMemoryBytes: 1000 }];
+      return findProblems({ ...healthy, masters }, NOW_MS)[0]?.message;
     };
     expect(message(950)).toMatch(/full: soon nothing new is admitted$/);
     expect(message(1200)).toMatch(/full: nothing new is admitted$/);
@@ -96,13 +98,33 @@ describe('the findings', () => {
   });
 
   it('tell of a Redis that may lose what it holds', () => {
-    const server = (changes: Partial<NonNullable<FleetSnapshot['server']>>) => ({
-      server: { ...(fleet.server as NonNullable<FleetSnapshot['server']>), ...changes },
-    });
+    const server = (changes: Partial<ServerSnapshot>) => ({ masters: [{ ...fleet.server!, ...changes }] });
     expect(codes(server({ evictionPolicy: 'allkeys-lru' }))).toEqual(['critical UNSAFE_EVICTION']);
     expect(codes(server({ evictionPolicy: 'allkeys-lru', maxMemoryBytes: null }))).toEqual(['warning UNSAFE_EVICTION']);
     expect(codes(server({ persistence: 'none' }))).toEqual(['warning NO_PERSISTENCE']);
     expect(codes(server({ usedMemoryBytes: 95, maxMemoryBytes: 100 }))).toEqual(['critical MEMORY_NEARLY_FULL']);
+  });
+
+  it('name the master of a cluster it is about, also in the command', () => {
+    const master = (port: number, changes: Partial<ServerSnapshot> = {}): ServerSnapshot => {
+      const cli = redisCli('redis+cluster://10.0.0.1:7001', { host: '10.0.0.1', port });
+      return { ...fleet.server!, address: `10.0.0.1:${port}`, cli, ...changes };
+    };
+    const masters = [master(7001), master(7002, { evictionPolicy: 'allkeys-lru' }), master(7003)];
+    expect(findProblems({ ...healthy, masters }, NOW_MS)).toMatchObject([
+      {
+        code: 'UNSAFE_EVICTION',
+        subject: { kind: 'server', name: '10.0.0.1:7002' },
+        command: 'redis-cli -h 10.0.0.1 -p 7002 config set maxmemory-policy noeviction',
+      },
+    ]);
+  });
+
+  it('reach the server by the form of its address, without what is secret', () => {
+    expect(redisCli('redis://***@example.org:7000/3')).toBe('redis-cli -h example.org -p 7000');
+    expect(redisCli('rediss+cluster://a,b', { host: '::1', port: 7001 })).toBe('redis-cli -h ::1 -p 7001 --tls');
+    expect(redisCli("unix:///tmp/it's.sock")).toBe("redis-cli -s '/tmp/it'\\''s.sock'");
+    expect(redisCli('redis+sentinel://a:26379/main')).toBe('redis-cli -h HOST -p PORT');
   });
 
   it('come critical first, and each with what it means', () => {
