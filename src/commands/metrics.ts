@@ -1,8 +1,10 @@
 import * as Flags from '@oclif/core/flags';
 import type { Registry } from 'prom-client';
 import { BaseCommand } from '../cli/base-command.ts';
+import { failureOf } from '../cli/failures.ts';
 import { redact } from '../cli/redact.ts';
-import { describeError, type RedisLink, surveyFleet } from '../engine/index.ts';
+import { describeError, type RedisLink, type SurveyGap, type SurveyPart, surveyFleet } from '../engine/index.ts';
+import { formatCount } from '../present/human.ts';
 import { metricNoun, samplesOf } from '../present/nouns/metrics.ts';
 import { safeText } from '../present/safe-text.ts';
 
@@ -12,7 +14,8 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
   static override summary = 'Tell Prometheus how pools, streams, sinks and maps are';
   static override description =
     'Prints the metrics once, or with --listen serves them at /metrics until Ctrl-C. Each scrape is one reading of Redis and ' +
-    'writes nothing; scrapes that come at once share it. When Redis cannot be reached a scrape gets 503 and the reason. ' +
+    'writes nothing; scrapes that come at once share it. What cannot be read, such as what a lost master of a cluster had, is left ' +
+    'out, and ponos_up and ponos_unreadable tell. When no server answers a scrape gets 503 and the reason. ' +
     'What Redis cannot know is left out, never 0. No label grows with jobs or events.';
   static override examples = [
     '<%= config.bin %> metrics',
@@ -38,14 +41,20 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
     const { MetricsServer, parseListenAddress } = await import('../cli/metrics-server.ts');
     const address = listen === undefined ? undefined : parseListenAddress(listen);
     const link = await this.connect();
-    const read = () => this.#read(link, max, workers);
-    if (!address) return this.#print(await read());
+    const explain = (error: unknown) => redact(describeError(error), [this.settings.password?.value]);
+    if (!address) {
+      const { registry, survey } = await this.#read(link, max, workers);
+      await this.#print(registry);
+      for (const [part, gap] of survey.gaps)
+        await this.output.warn(`${describeGap(part, gap)}: ${explain(failureOf(gap.error).message)}`);
+      return;
+    }
     const server = await MetricsServer.open(address, {
       read: async () => {
-        const registry = await read();
+        const { registry } = await this.#read(link, max, workers);
         return { contentType: registry.contentType, text: await registry.metrics() };
       },
-      explain: error => safeText(redact(describeError(error), [this.settings.password?.value])),
+      explain: error => safeText(explain(error)),
     });
     this.defer(() => server.close());
     await this.output.note(`metrics are at ${server.url}`);
@@ -53,12 +62,12 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
     if (!stopped.aborted) await new Promise(resolve => stopped.addEventListener('abort', resolve, { once: true }));
   }
 
-  async #read(link: RedisLink, max: number, perWorker: boolean): Promise<Registry> {
+  async #read(link: RedisLink, max: number, perWorker: boolean) {
     const { toMetrics } = await import('../present/metrics.ts');
     const startMs = performance.now();
     const survey = await surveyFleet(link, max);
     const tookMs = performance.now() - startMs;
-    return toMetrics(survey, { version: this.config.version, perWorker, tookMs });
+    return { survey, registry: toMetrics(survey, { version: this.config.version, perWorker, tookMs }) };
   }
 
   async #print(registry: Registry): Promise<void> {
@@ -67,4 +76,10 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
     const text = await registry.metrics();
     await stdout.write(stdout.isTerminal && !looks.raw ? safeText(text, { keepLines: true }) : text);
   }
+}
+
+function describeGap(part: SurveyPart, { count }: SurveyGap): string {
+  const nouns: Partial<Record<SurveyPart, string>> = { pools: 'pool', streams: 'stream', maps: 'map' };
+  const some = count === null ? `the ${part}` : nouns[part] && formatCount(count, nouns[part]);
+  return `${some ?? `the sinks of ${formatCount(count ?? 0, 'stream')}`} could not be read`;
 }

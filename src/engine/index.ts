@@ -128,7 +128,14 @@ export {
   showSink,
   showStream,
 } from './inspect/streams.ts';
-export { type PoolSurvey, type StreamSurvey, type Survey, type SurveyPart, surveyFleet } from './inspect/survey.ts';
+export {
+  type PoolSurvey,
+  type StreamSurvey,
+  type Survey,
+  type SurveyGap,
+  type SurveyPart,
+  surveyFleet,
+} from './inspect/survey.ts';
 export type { MapChange, MapChangeKind, ResetCause } from './maps/changes.ts';
 export { MapClient, type MapClientOptions } from './maps/map-client.ts';
 export type {

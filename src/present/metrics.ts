@@ -19,6 +19,7 @@ export interface MetricsOptions {
 type Sample = readonly [...labels: string[], value: number | null];
 
 const PARTS = ['server', 'pools', 'streams', 'sinks', 'maps'] as const;
+const KINDS = ['pools', 'streams', 'maps'] as const;
 const WORKER_STATES = ['ALIVE', 'DRAINING', 'STALE'] as const;
 
 const seconds = (ms: number | null) => (ms === null ? null : ms / 1000);
@@ -27,14 +28,23 @@ export function toMetrics(survey: Survey, { version, perWorker, tookMs }: Metric
   const board = new Board();
   board.gauge(
     'ponos_up',
-    '1 when this part could be read',
+    '1 when all of this part could be read',
     ['part'],
-    PARTS.map(part => [part, survey.failures.has(part) ? 0 : 1]),
+    PARTS.map(part => [part, survey.gaps.has(part) ? 0 : 1]),
   );
   board.gauge('ponos_build_info', 'Version of the program that tells this', ['version'], [[version, 1]]);
   board.gauge('ponos_scrape_duration_seconds', 'What reading all of this took', [], [[tookMs / 1000]]);
-  const leftOut = Object.entries(survey.leftOut);
+  const leftOut = KINDS.map(
+    (kind): Sample => [kind, survey.gaps.get(kind)?.count === null ? null : survey.leftOut[kind]],
+  );
   board.gauge('ponos_left_out', 'How many are not shown because there are more than --max', ['kind'], leftOut);
+  const unreadable = KINDS.map((kind): Sample => [kind, (survey.gaps.get(kind) ?? { count: 0 }).count]);
+  board.gauge(
+    'ponos_unreadable',
+    'How many are not shown because they could not be read; absent when not even their names could',
+    ['kind'],
+    unreadable,
+  );
   server(board, survey);
   pools(board, survey.pools);
   if (perWorker)

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MapClient } from '../../src/engine/maps/map-client.ts';
 import { Sink } from '../../src/engine/streams/sink.ts';
 import { EventStream } from '../../src/engine/streams/stream.ts';
@@ -6,6 +7,8 @@ import { Exposition } from '../support/exposition.ts';
 import { useRedis } from '../support/fixture.ts';
 import { poolCli, SERVICE_HANDLER } from '../support/pool-cli.ts';
 import { RedisServer } from '../support/redis.ts';
+import { ClusterServers } from '../support/topology/cluster.ts';
+import { tell } from '../support/topology/commands.ts';
 import { until } from '../support/until.ts';
 
 const SECRET = 'open-sesame-7';
@@ -100,11 +103,17 @@ describe('ponos metrics', () => {
     const map = await MapClient.open(link, 'flags');
     await map.set('key', 'value');
     await map.close();
+    await (await EventStream.open(link, 'readings')).publish('n', 'x');
     await EventStream.open(link, 'orders');
     await link.commands.call('SET', link.keys.stream('orders').events, 'no stream');
-    const shown = await expose();
+    const { stdout, stderr, code } = await run(['metrics']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^warning: 1 stream could not be read: key .*\nwarning: the sinks of 1 stream could not/);
+    const shown = new Exposition(stdout);
     expect(shown.value('ponos_up', { part: 'streams' })).toBe(0);
     expect(shown.value('ponos_up', { part: 'maps' })).toBe(1);
+    expect(shown.value('ponos_unreadable', { kind: 'streams' })).toBe(1);
+    expect(shown.value('ponos_stream_events', { stream: 'readings' })).toBe(1);
     expect(shown.value('ponos_map_entries', { map: 'flags' })).toBe(1);
     await link.commands.call('DEL', link.keys.stream('orders').events);
   });
@@ -173,5 +182,57 @@ describe('ponos metrics', () => {
     }
     expect(await run(['metrics', '--listen', '192.0.2.1:0'])).toMatchObject({ code: 2 });
     expect(await run(['metrics', '--redis', 'redis://127.0.0.1:1'])).toMatchObject({ code: 5, stdout: '' });
+  });
+});
+
+describe('ponos metrics of a cluster that has lost a master', () => {
+  let cluster: ClusterServers;
+  beforeAll(async () => {
+    cluster = await ClusterServers.start({ replicas: false });
+    for (const node of cluster.nodes) await tell(node, 'CONFIG', 'SET', 'cluster-require-full-coverage', 'no');
+  });
+  afterAll(() => cluster.stop());
+  const redis = useRedis();
+  const { run, start } = poolCli(redis, () => cluster.url);
+
+  it('tells what the others have, and how much is missing', async () => {
+    const link = await redis.connect({ url: cluster.url });
+    const masterOf = async (key: string) => cluster.masterOf(await cluster.slotOf(key));
+    const registry = await masterOf(link.keys.registry('maps'));
+    const maps: { name: string; master: RedisServer }[] = [];
+    for (let n = 0; new Set(maps.map(({ master }) => master)).size < 3; n++) {
+      const name = `m${n}`;
+      const map = await MapClient.open(link, name);
+      await map.set('key', 'value');
+      await map.close();
+      maps.push({ name, master: await masterOf(link.keys.map(name).data) });
+    }
+    const lost = cluster.nodes.find(node => node !== registry) as RedisServer;
+    const kept = maps.filter(({ master }) => master !== lost).map(({ name }) => name);
+    const look = (text: string) => {
+      const shown = new Exposition(text);
+      return {
+        maps: shown.series.filter(({ name }) => name === 'ponos_map_entries').map(({ labels }) => labels.map),
+        up: shown.value('ponos_up', { part: 'maps' }),
+        unreadable: shown.value('ponos_unreadable', { kind: 'maps' }),
+        server: shown.value('ponos_up', { part: 'server' }),
+      };
+    };
+    const listening = start(['metrics', '--listen', '0', '--timeout', '1s']);
+    await listening.says(/http:\S+/);
+    const url = /http:\S+/.exec(listening.stderr)?.[0] ?? '';
+    await lost.down('SIGKILL');
+    const expected = { maps: kept, up: 0, unreadable: maps.length - kept.length, server: 1 };
+    const once = await run(['metrics', '--timeout', '1s']);
+    expect(look(once.stdout)).toEqual(expected);
+    expect(once.stderr).toMatch(/warning: \d+ maps? could not be read: /);
+    expect(once.code).toBe(0);
+    const scraped = await fetch(url);
+    expect(look(await scraped.text())).toEqual(expected);
+    expect(scraped.status).toBe(200);
+    await lost.up();
+    // It kept nothing on disk.
+    const back = { ...expected, up: 1, unreadable: 0 };
+    await until(async () => isDeepStrictEqual(look(await (await fetch(url)).text()), back), 'the master to be back');
   });
 });

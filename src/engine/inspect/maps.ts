@@ -15,13 +15,13 @@ const MOST_ENTRIES = 1000;
 /** Every map in the registry that is there, by name, or only those `named`. */
 export async function listMaps(link: RedisLink, named?: readonly string[]): Promise<MapSnapshot[]> {
   const names = named ?? (await link.registry.list('maps'));
-  const snapshots = await Promise.all(names.map(name => readSnapshotOf(link, name)));
+  const snapshots = await Promise.all(names.map(name => readMap(link, name)));
   return snapshots.filter(snapshot => snapshot !== undefined);
 }
 
 /** @throws NotFoundError, ArgumentError on a bad name. */
 export async function showMap(link: RedisLink, name: string): Promise<MapSnapshot> {
-  const snapshot = await readSnapshotOf(link, name);
+  const snapshot = await readMap(link, name);
   if (!snapshot) throw new NotFoundError('map', name, { hint: '"ponos map list" shows those that exist.' });
   return snapshot;
 }
@@ -54,7 +54,8 @@ export async function listMapEntries(
   return [...entries.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
-async function readSnapshotOf(link: RedisLink, name: string): Promise<MapSnapshot | undefined> {
+/** undefined when it does not exist. */
+export async function readMap(link: RedisLink, name: string): Promise<MapSnapshot | undefined> {
   const keys = link.keys.map(checkName('map', name));
   const [status, listeners] = await Promise.all([
     readStatus(link, keys),

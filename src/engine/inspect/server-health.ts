@@ -75,7 +75,8 @@ async function inspectCluster(link: RedisLink, known: readonly ServerFacts[]): P
     findings.push({ severity: 'critical', code, subject, message, command });
   };
   try {
-    const text = String(await link.commands.call('CLUSTER', 'INFO'));
+    // One that answered: left to the client it may be the one that is gone.
+    const text = String(await link.commands.callAt(known[0]?.node, 'CLUSTER', 'INFO'));
     const fact = (name: string) => new RegExp(`^${name}:(\\S+)`, 'm').exec(text)?.[1];
     if (fact('cluster_state') !== 'ok') add('CLUSTER_DOWN', `the cluster is ${fact('cluster_state')}`);
     const served = Number(fact('cluster_slots_ok'));

@@ -1,5 +1,5 @@
 /** Streams and their sinks as Redis has them: nothing is joined, nothing is written. */
-import { NotFoundError, type PonosError } from '../core/errors.ts';
+import { NotFoundError, type PonosError, RedisUnavailableError } from '../core/errors.ts';
 import { checkName, isName } from '../core/names.ts';
 import { decodeText } from '../core/text.ts';
 import { partitionNames } from '../partitions/names.ts';
@@ -124,7 +124,8 @@ export async function pendingOf(
   }));
 }
 
-async function readStream(link: RedisLink, name: string, nowMs: number): Promise<StreamSnapshot | undefined> {
+/** undefined when it does not exist, or has no events of its own. */
+export async function readStream(link: RedisLink, name: string, nowMs: number): Promise<StreamSnapshot | undefined> {
   const read = await readCore(link, name, nowMs);
   if (!read) return undefined;
   const { info, sinks, retention, expiresAtMs } = read;
@@ -186,7 +187,8 @@ async function readPartitioned(link: RedisLink, name: string, nowMs: number): Pr
   };
 }
 
-async function readSinks(link: RedisLink, stream: string, nowMs: number): Promise<SinkSnapshot[] | undefined> {
+/** undefined when the stream does not exist, or has no events of its own. */
+export async function readSinks(link: RedisLink, stream: string, nowMs: number): Promise<SinkSnapshot[] | undefined> {
   const read = await readCore(link, stream, nowMs);
   if (!read) return undefined;
   const keys = link.keys.stream(stream);
@@ -208,6 +210,7 @@ async function readCore(link: RedisLink, stream: string, nowMs: number): Promise
   ]);
   if (info?.status !== 'fulfilled' || groups?.status !== 'fulfilled') {
     const failure = info?.status === 'rejected' ? info.reason : (groups as PromiseRejectedResult).reason;
+    if (failure instanceof RedisUnavailableError) throw failure;
     if ((await link.commands.call('EXISTS', keys.events)) === 1) throw failure;
     if (state?.status !== 'fulfilled') throw state?.reason ?? failure;
     const [generation, mark] = state.value as (Buffer | null)[];

@@ -1,15 +1,17 @@
 /**
  * All that a monitoring system asks for, in one reading: every pool, stream, sink and map with its figures, the server, and how
- * it is. Costs a few commands for each of them. What cannot be read (a key of another type, a command that is not allowed)
- * costs its part and not the others; only when Redis cannot be reached there is no survey.
+ * it is. Costs a few commands for each of them. What cannot be read (a key of another type, a command that is not allowed, a
+ * master of a cluster that is gone) is left out and counted, and costs nothing else; only when no server answers there is no
+ * survey.
  */
 import { RedisCommandError, RedisDeniedError, RedisUnavailableError } from '../core/errors.ts';
 import { isName } from '../core/names.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { listMaps } from './maps.ts';
+import { redisTimeMs } from '../streams/position.ts';
+import { readMap } from './maps.ts';
 import { type PoolReading, readPool } from './pool-reading.ts';
 import { countOwned, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
-import { inspectServer } from './server.ts';
+import { readServers, wholeServer } from './server.ts';
 import { inspectHealth } from './server-health.ts';
 import type {
   Finding,
@@ -20,9 +22,10 @@ import type {
   StreamSnapshot,
   WorkerSnapshot,
 } from './snapshots.ts';
-import { listSinks, listStreams } from './streams.ts';
+import { readSinks, readStream } from './streams.ts';
 
-export type SurveyPart = 'server' | 'pools' | 'streams' | 'sinks' | 'maps';
+const PARTS = ['server', 'pools', 'streams', 'sinks', 'maps'] as const;
+export type SurveyPart = (typeof PARTS)[number];
 
 export interface PoolSurvey {
   readonly pool: PoolSnapshot;
@@ -37,7 +40,15 @@ export interface StreamSurvey {
   readonly memoryBytes: number | null;
 }
 
-/** A part that could not be read is empty. */
+/** What is missing of a part. */
+export interface SurveyGap {
+  /** How many could not be read, for sinks of how many streams; null when not even which there are. */
+  readonly count: number | null;
+  /** Why; of several the first. */
+  readonly error: unknown;
+}
+
+/** What could not be read is left out. */
 export interface Survey {
   readonly server: ServerSnapshot | null;
   readonly health: readonly Finding[];
@@ -45,60 +56,79 @@ export interface Survey {
   readonly streams: readonly StreamSurvey[];
   readonly sinks: readonly SinkSnapshot[];
   readonly maps: readonly MapSnapshot[];
-  /** Why. */
-  readonly failures: ReadonlyMap<SurveyPart, unknown>;
+  /** Of parts that could not be read, or not in full. */
+  readonly gaps: ReadonlyMap<SurveyPart, SurveyGap>;
   /** How many of each kind there are beyond the limit; those come first by name. */
   readonly leftOut: Readonly<Record<'pools' | 'streams' | 'maps', number>>;
 }
 
-/** @throws RedisUnavailableError */
+/** @throws RedisUnavailableError when no server answers. */
 export async function surveyFleet(link: RedisLink, limit = Number.POSITIVE_INFINITY): Promise<Survey> {
-  const failures = new Map<SurveyPart, unknown>();
+  const gaps = new Map<SurveyPart, SurveyGap>();
   const leftOut = { pools: 0, streams: 0, maps: 0 };
-  const read = async <T>(part: SurveyPart, empty: T, look: () => Promise<T>): Promise<T> => {
-    try {
-      return await look();
-    } catch (error) {
-      if (error instanceof RedisUnavailableError) throw error;
-      failures.set(part, error);
-      return empty;
-    }
-  };
   const named = async (kind: keyof typeof leftOut): Promise<string[]> => {
     const names = (await link.registry.list(kind)).filter(isName);
     leftOut[kind] = Math.max(0, names.length - limit);
     return names.slice(0, limit);
   };
-  const [server, health, pools, streams, sinks, maps] = await Promise.all([
-    read('server', null, () => inspectServer(link)),
-    read('server', [], () => inspectHealth(link)),
-    read('pools', [], async () => surveyPools(link, await named('pools'))),
-    read('streams', [], async () => surveyStreams(link, await named('streams'))),
-    read('sinks', [], async () => listSinks(link, await named('streams'))),
-    read('maps', [], async () => listMaps(link, await named('maps'))),
+  /** What `look` finds under each name, one by one: what is somewhere else is not missed for it. */
+  const each = async <T>(part: SurveyPart, names: Promise<string[]>, look: (name: string) => Promise<T>) => {
+    try {
+      const looks = await Promise.allSettled((await names).map(look));
+      const failed = looks.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
+      if (failed[0]) gaps.set(part, { count: failed.length, error: failed[0].reason });
+      return looks.flatMap(seen => (seen.status === 'fulfilled' ? (seen.value ?? []) : []));
+    } catch (error) {
+      gaps.set(part, { count: null, error });
+      return [];
+    }
+  };
+  const streamNames = named('streams');
+  const timeMs = redisTimeMs(link.commands);
+  // Where there are no streams nobody waits for it.
+  timeMs.catch(() => undefined);
+  const [{ server, health }, pools, streams, sinks, maps] = await Promise.all([
+    surveyServer(link, gaps),
+    each('pools', named('pools'), name => surveyPool(link, name)),
+    each('streams', streamNames, async name => surveyStream(link, name, await timeMs)),
+    each('sinks', streamNames, async name => readSinks(link, name, await timeMs)),
+    each('maps', named('maps'), name => readMap(link, name)),
   ]);
-  return { server, health, pools, streams, sinks, maps, failures, leftOut };
+  const inOrder = [...gaps].sort(([a], [b]) => PARTS.indexOf(a) - PARTS.indexOf(b));
+  return { server, health, pools, streams, sinks: sinks.flat(), maps, gaps: new Map(inOrder), leftOut };
 }
 
-async function surveyPools(link: RedisLink, names: readonly string[]): Promise<PoolSurvey[]> {
-  const found = await Promise.all(
-    names.map(async name => {
-      const reading = await readPool(link, name);
-      return reading && surveyPool(link, reading);
-    }),
-  );
-  return found.filter(pool => pool !== undefined);
+async function surveyServer(
+  link: RedisLink,
+  gaps: Map<SurveyPart, SurveyGap>,
+): Promise<Pick<Survey, 'server' | 'health'>> {
+  let server: ServerSnapshot | null = null;
+  try {
+    const servers = await readServers(link);
+    server = wholeServer(link.address, servers);
+    return { server, health: await inspectHealth(link, servers) };
+  } catch (error) {
+    if (!server && error instanceof RedisUnavailableError) throw error;
+    gaps.set('server', { count: null, error });
+    return { server, health: [] };
+  }
 }
 
-async function surveyPool(link: RedisLink, reading: PoolReading): Promise<PoolSurvey> {
+async function surveyPool(link: RedisLink, name: string): Promise<PoolSurvey | undefined> {
+  const reading = await readPool(link, name);
+  if (!reading) return undefined;
+  const [pool, members] = await Promise.all([poolSnapshotOf(link, reading), surveyMembers(link, reading)]);
+  return { pool, ...members };
+}
+
+async function surveyMembers(link: RedisLink, reading: PoolReading): Promise<Omit<PoolSurvey, 'pool'>> {
   const { name, shardCount, members } = reading;
-  const [pool, oldestPendingMs, counts] = await Promise.all([
-    poolSnapshotOf(link, reading),
+  const [oldestPendingMs, counts] = await Promise.all([
     oldestPending(link, reading),
     Promise.all(members.map(({ id }) => countOwned(link, name, shardCount, id))),
   ]);
   const workers = members.map((member, at) => workerSnapshotOf(name, member, counts[at] ?? 0));
-  return { pool, oldestPendingMs, workers };
+  return { oldestPendingMs, workers };
 }
 
 /** The queues are sorted by when each job is due, on the clock of their shard. Jobs wait longest where nobody moves it on. */
@@ -114,11 +144,9 @@ async function oldestPending(link: RedisLink, { name, seenUs, groups }: PoolRead
   return oldest >= 0 ? oldest : null;
 }
 
-async function surveyStreams(link: RedisLink, names: readonly string[]): Promise<StreamSurvey[]> {
-  const streams = await listStreams(link, names);
-  return Promise.all(
-    streams.map(async stream => ({ stream, memoryBytes: await memoryOf(link, link.keys.stream(stream.name).events) })),
-  );
+async function surveyStream(link: RedisLink, name: string, nowMs: number): Promise<StreamSurvey | undefined> {
+  const stream = await readStream(link, name, nowMs);
+  return stream && { stream, memoryBytes: await memoryOf(link, link.keys.stream(name).events) };
 }
 
 /** From a sample, as Redis does it by default: cheap, and near enough to see a stream grow. */

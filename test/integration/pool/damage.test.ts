@@ -132,7 +132,7 @@ describe('damaged records', () => {
           const refused = (error: unknown) => expect(error).toBeInstanceOf(WrongTypeError);
           if (meets === 'stop') await shard.stop(`s-${key}`, key, 'me').catch(refused);
           await shard.notify(`n-${key}`, key, 'x').catch(refused);
-          await shard.takeNotes(key, token, 0, 1).catch(refused);
+          await shard.takeNotes(key, token, '', 0, 1).catch(refused);
           await shard.dispatch(request(key, { id: `second-${key}` })).catch(refused);
         }
         if (meets === 'reap') {

@@ -10,7 +10,7 @@ const NOTHING: Survey = {
   streams: [],
   sinks: [],
   maps: [],
-  failures: new Map(),
+  gaps: new Map(),
   leftOut: { pools: 0, streams: 0, maps: 0 },
 };
 
@@ -50,6 +50,7 @@ describe('metrics', () => {
       'ponos_build_info',
       ...Array(3).fill('ponos_left_out'),
       'ponos_scrape_duration_seconds',
+      ...Array(3).fill('ponos_unreadable'),
       ...Array(5).fill('ponos_up'),
     ]);
   });
@@ -61,10 +62,19 @@ describe('metrics', () => {
     expect(shown.value('ponos_sink_oldest_pending_seconds')).toBe(1.5);
   });
 
-  it('tell which part could not be read', async () => {
-    const shown = await expose({ failures: new Map([['streams', new Error('x')]]) });
-    expect(shown.value('ponos_up', { part: 'streams' })).toBe(0);
-    expect(shown.value('ponos_up', { part: 'maps' })).toBe(1);
+  it('tell which part could not be read, and how much of it where that is known', async () => {
+    const error = new Error('x');
+    const shown = await expose({
+      gaps: new Map([
+        ['streams', { count: 2, error }],
+        ['pools', { count: null, error }],
+      ]),
+    });
+    const values = (name: string, labels: Record<string, string>[]) => labels.map(each => shown.value(name, each));
+    expect(values('ponos_up', [{ part: 'streams' }, { part: 'pools' }, { part: 'maps' }])).toEqual([0, 0, 1]);
+    const kinds = [{ kind: 'streams' }, { kind: 'pools' }, { kind: 'maps' }];
+    expect(values('ponos_unreadable', kinds)).toEqual([2, undefined, 0]);
+    expect(values('ponos_left_out', kinds)).toEqual([0, undefined, 0]);
   });
 
   it('carry any name as a label', async () => {
