@@ -20,6 +20,7 @@ import {
   WrongTypeError,
 } from '../engine/index.ts';
 import { UsageError } from './errors.ts';
+import { type Whereabouts, withWhereabouts } from './whereabouts.ts';
 
 export interface Advice {
   why: string[];
@@ -27,15 +28,18 @@ export interface Advice {
   next: (readonly [command: string, purpose: string])[];
 }
 
-export interface AdviceContext {
+export interface AdviceContext extends Whereabouts {
   /** As typed: `map get`; empty when no command was found. */
   command: string;
   settings: ConnectionSettings | undefined;
-  /** Commands that exist, as typed. */
-  commands: readonly string[];
 }
 
 export function adviseOn(error: unknown, context: AdviceContext): Advice {
+  const { why, next } = adviceOn(error, context);
+  return { why, next: next.map(([command, purpose]) => [withWhereabouts(command, context), purpose]) };
+}
+
+function adviceOn(error: unknown, context: AdviceContext): Advice {
   const { settings, command } = context;
   const help = [`ponos ${command ? `${command} --help` : 'help'}`, 'see what the command takes'] as const;
   if (error instanceof UsageError) return { why: [], next: [...error.suggestions, help] };
@@ -113,7 +117,7 @@ function evictionWays({ command, settings }: AdviceContext): Advice['next'] {
 /** Waiting longer helps a command that may be repeated; another dispatch would meet the job of the first. */
 function afterTimeout(command: string): Advice['next'][number] {
   if (command === 'job dispatch') return ['ponos job list', 'see how far the job is'];
-  return [`ponos ${command} --timeout 30s`, 'wait longer'];
+  return [`ponos ${command} ... --timeout 30s`, 'wait longer'];
 }
 
 /** Where to look for what a command is about, when the list of its noun does not show it. */
@@ -128,7 +132,7 @@ function existing({ command, commands }: AdviceContext): Advice['next'] {
   const noun = command.split(' ')[0] ?? '';
   const next: Advice['next'] = LISTS[command] ? [LISTS[command]] : [];
   const list = `${noun} list`;
-  if (command !== list && commands.includes(list)) next.push([`ponos ${list}`, `see the ${noun}s there are`]);
+  if (command !== list && commands.has(list)) next.push([`ponos ${list}`, `see the ${noun}s there are`]);
   if (noun === 'job' || noun === 'worker') next.push(['ponos pool list', 'see the pools there are']);
   return next;
 }

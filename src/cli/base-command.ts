@@ -144,7 +144,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       const report = reportError(error, {
         command: this.typed,
         settings: this.#settings,
-        commands: this.config.commandIDs.map(id => id.replaceAll(':', ' ')),
+        flags: this.flags ?? {},
+        commands: this.#flagsByCommand(),
         json: looks.format === 'json' || looks.format === 'ndjson',
         color: wantsColor(looks, stderr.isTerminal),
       });
@@ -164,6 +165,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   /** The command as typed: `map get`. */
   protected get typed(): string {
     return (this.id ?? '').replaceAll(':', ' ');
+  }
+
+  #flagsByCommand(): Map<string, string[]> {
+    const { config } = this;
+    return new Map(
+      config.commandIDs.map(id => [id.replaceAll(':', ' '), Object.keys(config.findCommand(id)?.flags ?? {})]),
+    );
   }
 
   get #impact(): Impact {

@@ -105,7 +105,8 @@ function describe(error: unknown, argv: string[]): string {
   return reportError(error, {
     command: '',
     settings: undefined,
-    commands: [],
+    flags: {},
+    commands: new Map(),
     json: looks.format === 'json',
     color: wantsColor(looks, standardStreams().stderr.isTerminal),
   });

@@ -75,6 +75,19 @@ describe('a wrong command line', () => {
   });
 });
 
+describe('what is suggested', () => {
+  const redis = useRedis();
+
+  it('looks in the pool and the Redis that were given', async () => {
+    const place = ['--redis', redis.server.url, '--prefix', redis.prefix];
+    await ponos(['job', 'dispatch', 'a', '--pool', 'video', '--create', ...place]);
+    const result = await ponos(['job', 'show', 'b', '--pool', 'video', ...place]);
+    expectDecent(result, 3);
+    const suggested = /Try +ponos (.*?) {2}/.exec(result.stderr)?.[1]?.split(' ') ?? [];
+    expect((await ponos([...suggested, '-o', 'name'])).stdout).toBe('a\n');
+  });
+});
+
 describe('a Redis that cannot be used', () => {
   const redis = useRedis({ args: ['--requirepass', SECRET], url: port => `redis://:${SECRET}@127.0.0.1:${port}` });
   const address = (userInfo: string) => `redis://${userInfo}127.0.0.1:${redis.server.port}`;

@@ -30,7 +30,7 @@ export async function chooseDead(link: RedisLink, pool: string, choice: DeadChoi
   const some = all === true || olderThanMs !== undefined;
   if (some === keys.length > 0 || (group !== undefined && !some)) {
     throw new UsageError('give KEY, or --all, or --older-than; --group goes with the latter two', {
-      suggestions: [[`ponos job list --state dead --pool ${pool}`, 'see the dead jobs']],
+      suggestions: [['ponos job list --state dead', 'see the dead jobs']],
     });
   }
   if (!some) return [...new Set(keys)];

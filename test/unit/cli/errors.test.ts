@@ -48,7 +48,14 @@ const settings: ConnectionSettings = {
   timeoutMs: undefined,
   warnings: [],
 };
-const context = { command: 'map get', settings, commands: ['map list'], json: false, color: false };
+const commands = new Map([
+  ['map list', ['watch']],
+  ['job list', ['pool', 'state']],
+  ['job dispatch', ['pool', 'ndjson']],
+  ['pool list', []],
+  ['pool route list', ['pool']],
+]);
+const context = { command: 'map get', settings, flags: {}, commands, json: false, color: false };
 
 describe('the report of an error', () => {
   it('says what happened, where the setting came from, and what to type next', () => {
@@ -68,12 +75,41 @@ describe('the report of an error', () => {
     ['job retry', new engine.NotFoundError('dead job', 'x'), 'ponos job list --state dead'],
     ['pool route remove', new engine.NotFoundError('route', 'x'), 'ponos pool route list'],
     ['job dispatch', new engine.TimeoutError('x'), 'ponos job list'],
-    ['pool drain', new engine.TimeoutError('x'), 'ponos pool drain --timeout 30s'],
+    ['pool drain', new engine.TimeoutError('x'), 'ponos pool drain ... --timeout 30s'],
     ['schedule add', new engine.ConflictError('x', { code: 'SCHEDULE_EXISTS' }), 'ponos schedule add ... --replace'],
   ])('of "%s" names what helps there', (command, error, helps) => {
     const { next } = JSON.parse(reportError(error, { ...context, command, json: true })).error;
     expect(next).toContain(helps);
     if (error instanceof engine.TimeoutError) expect(next).toHaveLength(1);
+  });
+
+  it('suggests commands that look where the one that failed did', () => {
+    const next = (command: string, error: Error, flags: Record<string, unknown>): string[] =>
+      JSON.parse(reportError(error, { ...context, command, flags, json: true })).error.next;
+    const away = {
+      pool: 'video',
+      redis: "rediss://u:top'secret@db",
+      'tls-insecure': true,
+      prefix: 'my app',
+      quiet: true,
+    };
+    const place = "--redis 'rediss://***@db' --tls-insecure --prefix 'my app'";
+    expect(next('job retry', new engine.NotFoundError('dead job', 'x'), away)).toEqual([
+      `ponos job list --pool video ${place} --state dead`,
+      `ponos job list --pool video ${place}`,
+      `ponos pool list ${place}`,
+    ]);
+    const usage = new UsageError('x', { suggestions: [['ponos job dispatch - --ndjson < jobs', 'x']] });
+    expect(next('job dispatch', usage, { pool: 'video' })).toEqual([
+      'ponos job dispatch --pool video - --ndjson < jobs',
+      'ponos job dispatch --help',
+    ]);
+    // The dots stand for what was typed; another address is what this is about.
+    expect(next('job show', new engine.TimeoutError('x'), away)).toEqual(['ponos job show ... --timeout 30s']);
+    expect(next('job show', new engine.RedisUnavailableError('x'), away)).toEqual([
+      'ponos ... --redis redis://HOST:PORT',
+      'ponos dev up',
+    ]);
   });
 
   it('is one line of JSON when asked for', () => {
