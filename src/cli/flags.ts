@@ -13,7 +13,7 @@ const COMMON = 'common';
 
 const file = (description: string) => Flags.string({ helpGroup: CONNECTION, helpValue: 'FILE', description });
 
-/** A duration in ms: `90s`, `5m`, `1h30m`. */
+/** A duration in ms. */
 export const duration = Flags.custom<number>({ parse: async text => parseDuration(text), helpValue: '5s' });
 /** A moment in ms since 1970: `2026-03-29T03:00:00+02:00`. */
 export const time = Flags.custom<number>({ parse: async text => parseTime(text), helpValue: 'TIME' });
@@ -84,7 +84,6 @@ export const watchFlags = {
   every: duration({ description: 'Pause between two looks with --watch, default 2s', dependsOn: ['watch'] }),
 };
 
-/** On every command that changes something. */
 /** For what gives jobs to a pool; to stop them needs no leave. */
 export const evictionFlags = {
   'allow-unsafe-eviction': Flags.boolean({
@@ -92,6 +91,7 @@ export const evictionFlags = {
   }),
 };
 
+/** On every command that changes something. */
 export const changeFlags = {
   'dry-run': Flags.boolean({ description: 'Say what would be done, and do nothing' }),
 };

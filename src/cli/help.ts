@@ -1,6 +1,7 @@
 /** `--help`, `ponos help ...`: oclif's page for a command; our own, shorter ones for a topic and for everything. */
 import type { Config } from '@oclif/core/config';
 import { Help } from '@oclif/core/help';
+import { DURATION_FORMS } from '../present/human.ts';
 
 interface Entry {
   name: string;
@@ -57,7 +58,8 @@ async function commandPage(id: string, config: Config): Promise<string> {
     }
   })(config, { flagSortOrder: 'none', docopts: false });
   await help.showHelp([...id.split(':')]);
-  return `${lines.join('\n').trimEnd()}\n`;
+  // Every command takes one: --timeout.
+  return `${lines.join('\n').trimEnd()}\n\nDurations are written ${DURATION_FORMS}.\n`;
 }
 
 function list(entries: readonly Entry[]): string[] {

@@ -78,16 +78,16 @@ export function parseTime(text: string): number {
   return ms;
 }
 
-/**
- * `500ms`, `90s`, `5m`, `1h30m`, `2d`; a bare number is seconds.
- * @throws OptionError on anything else.
- */
+/** What {@link parseDuration} takes, for help and errors. */
+export const DURATION_FORMS = '500ms, 90s, 5m, 1h30m or 2d; a bare number is seconds';
+
+/** @throws OptionError on what is none of {@link DURATION_FORMS}. */
 export function parseDuration(text: string): number {
   const compact = text.trim().toLowerCase().replaceAll(' ', '');
   if (/^\d+(\.\d+)?$/.test(compact)) return Math.round(Number(compact) * 1000);
   const parts = [...compact.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw])/g)];
   if (parts.length === 0 || parts.map(part => part[0]).join('') !== compact) {
-    throw new OptionError('not a duration', { hint: 'Write durations as 500ms, 90s, 5m, 1h30m or 2d.' });
+    throw new OptionError('not a duration', { hint: `Write durations as ${DURATION_FORMS}.` });
   }
   return Math.round(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit as string] ?? 0), 0));
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { DURATION_FORMS, parseDuration } from '../../src/present/human.ts';
 import { ponos } from '../support/cli.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -36,6 +37,15 @@ describe('ponos', () => {
       expect(result.stdout).toContain('--if-absent');
     },
   );
+
+  it('says how durations are written, as the manual does', async () => {
+    const said = `Durations are written ${DURATION_FORMS}.`;
+    expect(parseDuration('90')).toBe(90_000);
+    expect(said).toContain('a bare number is seconds');
+    expect((await ponos(['job', 'dispatch', '--help'])).stdout).toContain(said);
+    expect(readFileSync(join(root, 'docs', 'cli.md'), 'utf8')).toContain(said);
+    expect((await ponos(['map', 'list', '--timeout', 'soon'])).stderr).toContain(DURATION_FORMS);
+  });
 
   it('explains a noun when no command of it is given', async () => {
     for (const args of [['map'], ['map', '--help'], ['help', 'map']]) {
