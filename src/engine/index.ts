@@ -236,6 +236,7 @@ export type { SinkEvent } from './streams/delivery.ts';
 export { compareEntryIds, entryTimeMs, FIRST_ID, parseEntryId } from './streams/entry-id.ts';
 export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
+export type { PublishedOnce } from './streams/once.ts';
 export { partitionCount, partitionName } from './streams/partitioned.ts';
 export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';
 export { Reader, type ReaderOptions, readerOptions } from './streams/reader.ts';

@@ -16,6 +16,25 @@ describe('ponos stream publish', () => {
     expect([quiet.stdout, quiet.stderr, quiet.code]).toEqual(['', '', 0]);
   });
 
+  test('says when an event was there already under its id', async () => {
+    const publish = (...flags: string[]) =>
+      cli(['stream', 'publish', 'orders', 'paid', '17', '--once-id', 'pay-1', ...flags]);
+    const first = await publish();
+    expect(first.stderr).toMatch(/^published "paid"/);
+    const again = await publish();
+    expect([again.code, again.stdout]).toEqual([0, first.stdout]);
+    expect(again.stderr).toBe('nothing was added: stream "orders" was given this event under this id before\n');
+    const id = first.stdout.trim();
+    expect(JSON.parse((await publish('--json')).stdout).item).toEqual({
+      id,
+      stream: 'orders',
+      event: 'paid',
+      added: false,
+    });
+    const other = await cli(['stream', 'publish', 'orders', 'paid', '17', '--json']);
+    expect(JSON.parse(other.stdout).item).toMatchObject({ added: true });
+  });
+
   test('takes all of stdin as one payload for a lone dash, and never reads it without one', async () => {
     const bytes = Buffer.from([0, 255, 10, 13, 10, 0x1b]);
     await cli(['stream', 'publish', 'files', 'up', '-'], { input: bytes });

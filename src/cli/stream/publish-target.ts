@@ -5,6 +5,7 @@ import {
   KEY_HEADER,
   PartitionedStream,
   type PublishedEvent,
+  type PublishedOnce,
   partitionCount,
   type RedisLink,
 } from '../../engine/index.ts';
@@ -19,7 +20,7 @@ export interface PublishTarget {
   readonly partitioned: boolean;
   /** Events that were removed to make room although a sink had not acknowledged them, by sink. */
   readonly lost: ReadonlyMap<string, number>;
-  publish(event: EventHead, payload: Bytes, onceId?: string): Promise<PublishedEvent>;
+  publish(event: EventHead, payload: Bytes, onceId?: string): Promise<PublishedEvent & PublishedOnce>;
 }
 
 export interface TargetOptions {
@@ -53,15 +54,15 @@ class OrdinaryTarget implements PublishTarget {
     stream.events.on('dataLoss', loss => add(this.lost, loss));
   }
 
-  async publish({ event, key, ...options }: EventHead, payload: Bytes, onceId?: string): Promise<PublishedEvent> {
+  async publish({ event, key, ...options }: EventHead, payload: Bytes, onceId?: string) {
     const stream = this.#stream;
     if (key !== undefined) {
       throw new UsageError(`stream "${stream.name}" has no partitions, so its events have no key`);
     }
-    const id = await (onceId === undefined
-      ? stream.publish(event, payload, options)
-      : stream.publishOnce(onceId, event, payload, options));
-    return { stream: stream.name, id };
+    if (onceId === undefined) {
+      return { stream: stream.name, id: await stream.publish(event, payload, options), added: true };
+    }
+    return { stream: stream.name, ...(await stream.publishOnce(onceId, event, payload, options)) };
   }
 }
 
@@ -77,7 +78,7 @@ class KeyedTarget implements PublishTarget {
     this.#key = key;
   }
 
-  async publish({ event, ...options }: EventHead, payload: Bytes, onceId?: string): Promise<PublishedEvent> {
+  async publish({ event, ...options }: EventHead, payload: Bytes, onceId?: string) {
     const stream = this.#stream;
     // What was read from a partition carries its key.
     const key = options.key ?? options.headers.get(KEY_HEADER) ?? this.#key;
@@ -86,9 +87,8 @@ class KeyedTarget implements PublishTarget {
         hint: 'Give each line a "key", or all of them --key KEY.',
       });
     }
-    return onceId === undefined
-      ? stream.publish(key, event, payload, options)
-      : stream.publishOnce(key, onceId, event, payload, options);
+    if (onceId === undefined) return { ...(await stream.publish(key, event, payload, options)), added: true };
+    return stream.publishOnce(key, onceId, event, payload, options);
   }
 }
 

@@ -16,7 +16,7 @@ export default class StreamPublish extends BaseCommand<typeof StreamPublish> {
   static override description = `Writes the id of each event to stdout; --quiet writes none.
 The payload is a text, or - for standard input: all of it as one payload, with --lines one event a line, bytes as they are, with --ndjson one JSON object a line: {"event", "topic", "headers", "key", "payload"}, where only the payload is needed, a string or any JSON value. What "stream tail -o ndjson" writes can be published again.
 A partitioned stream needs a key, which says to which of its partitions the event goes: --key, or with --ndjson that of each line. Then what is written is the partition and the id, as "stream get" takes them. An ordinary stream takes no key.
-With --once-id the event is added once, however often it is sent within ten minutes; another event under the same id is refused with 4.
+With --once-id the event is added once, however often it is sent within ten minutes: again, it writes the id of the first and says that nothing was added (added in JSON). Another event under the same id is refused with 4.
 Ends with 9 when some events were published and some failed. Whether one without an answer from Redis is in the stream is not known; it is never sent again by itself.`;
   static override examples = [
     `<%= config.bin %> stream publish orders created '{"order": 17}' --topic eu.web`,
@@ -64,11 +64,14 @@ Ends with 9 when some events were published and some failed. Whether one without
     if (await this.planned(`publish "${event}" to stream "${stream}"`)) return;
     const bytes = await payloadOf(payload);
     const target = await this.#open();
-    const { stream: into, id } = await target.publish(defaults, bytes, this.flags['once-id']);
+    const { stream: into, id, added } = await target.publish(defaults, bytes, this.flags['once-id']);
     await this.#tellLost(target);
     if (this.flags.quiet) return;
-    if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream: into, event });
+    if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream: into, event, added });
     else await this.output.line(target.partitioned ? `${into} ${id}` : id);
+    if (!added) {
+      return this.output.note(`nothing was added: stream "${into}" was given this event under this id before`);
+    }
     const size = bytes.length === 0 ? 'an empty payload' : formatBytes(bytes.length);
     await this.output.note(`published "${event}" with ${size} to stream "${into}"`);
   }

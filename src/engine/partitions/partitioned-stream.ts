@@ -8,6 +8,7 @@ import { Emitter } from '../core/emitter.ts';
 import { checkSize } from '../core/names.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Headers } from '../streams/event.ts';
+import type { PublishedOnce } from '../streams/once.ts';
 import { EventStream, type EventStreamOptions, type NewEvent, type PublishOptions } from '../streams/stream.ts';
 import { describePartitions, removePartitionedStream, restorePartitions } from './description.ts';
 import { KEY_HEADER, partitionNames, partitionOf } from './names.ts';
@@ -102,10 +103,10 @@ export class PartitionedStream {
     name: string,
     payload: Bytes,
     options: PublishOptions = {},
-  ): Promise<PublishedEvent> {
+  ): Promise<PublishedEvent & PublishedOnce> {
     const partition = this.#at(key);
     const headers = withKey(options.headers, key);
-    return { stream: partition.name, id: await partition.publishOnce(id, name, payload, { ...options, headers }) };
+    return { stream: partition.name, ...(await partition.publishOnce(id, name, payload, { ...options, headers })) };
   }
 
   /**

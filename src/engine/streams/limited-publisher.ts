@@ -14,7 +14,7 @@ import { sleep } from '../core/clock.ts';
 import { ConflictError, FullError, RedisUnavailableError, TooLargeError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Argument } from '../redis/script.ts';
-import type { OnceKey } from './once.ts';
+import type { OnceKey, PublishedOnce } from './once.ts';
 import {
   addLost,
   decodeRetention,
@@ -29,6 +29,8 @@ const FOLLOW_MS = 1000;
 /** They bound the time one script holds Redis. */
 const BATCH_COUNT = 100;
 const BATCH_BYTES = 1_048_576;
+/** Before the id of an event that was there. */
+const AGAIN = 'again ';
 const RETRY = { baseMs: 20, maxMs: 1000 };
 
 export interface OnceLimits {
@@ -44,7 +46,7 @@ interface Waiting {
   readonly once: OnceKey | undefined;
   readonly fields: readonly Argument[];
   readonly sizeBytes: number;
-  resolve(id: string): void;
+  resolve(published: PublishedOnce): void;
   reject(error: unknown): void;
 }
 
@@ -119,7 +121,7 @@ export class LimitedPublisher {
     this.#link.clock.after(FOLLOW_MS, grow, { ref: false });
   }
 
-  publish(fields: readonly Argument[], once?: OnceKey): Promise<string> {
+  publish(fields: readonly Argument[], once?: OnceKey): Promise<PublishedOnce> {
     let sizeBytes = 0;
     for (let at = 1; at < fields.length; at += 2) sizeBytes += Buffer.byteLength(fields[at] as string);
     return new Promise((resolve, reject) => {
@@ -176,7 +178,7 @@ export class LimitedPublisher {
     let uncertain = false;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#send(batch);
+        return await this.#send(batch, uncertain);
       } catch (error) {
         if (!(error instanceof RedisUnavailableError)) throw error;
         uncertain ||= error.uncertain;
@@ -188,8 +190,11 @@ export class LimitedPublisher {
     }
   }
 
-  /** @returns how many of the batch are settled; the rest is to be sent again. */
-  async #send(batch: readonly Waiting[]): Promise<number> {
+  /**
+   * `retried`: what is there may have been added by an attempt of this publisher, of which it has no answer.
+   * @returns how many of the batch are settled; the rest is to be sent again.
+   */
+  async #send(batch: readonly Waiting[], retried = false): Promise<number> {
     if (!this.#link.commands.ready) await this.#host.connected();
     const { events, meta, sinks, consumersPrefix, deadPrefix, oncePrefix } = this.#keys;
     const reply = await this.#link.commands.run(
@@ -215,9 +220,11 @@ export class LimitedPublisher {
     for (const [sink, count] of lost) this.#host.lost(sink, count);
     reply.results.forEach((result, index) => {
       const waiting = batch[index] as Waiting;
-      const refusal = this.#refusal(String(result), waiting.sizeBytes, reply.holder);
+      const text = String(result);
+      const refusal = this.#refusal(text, waiting.sizeBytes, reply.holder);
       if (refusal) waiting.reject(refusal);
-      else waiting.resolve(String(result));
+      else if (text.startsWith(AGAIN)) waiting.resolve({ id: text.slice(AGAIN.length), added: retried });
+      else waiting.resolve({ id: text, added: true });
     });
     return reply.results.length;
   }

@@ -6,6 +6,13 @@ import { checkSize } from '../core/names.ts';
 import { encodeText } from '../core/text.ts';
 import type { Headers } from './event.ts';
 
+export interface PublishedOnce {
+  /** Of the event in the stream. */
+  readonly id: string;
+  /** False when it was there already: nothing was added. True also when an attempt that had no answer may have added it. */
+  readonly added: boolean;
+}
+
 export interface OnceKey {
   readonly id: Buffer;
   readonly digest: string;

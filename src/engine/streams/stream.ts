@@ -16,7 +16,7 @@ import type { RedisLink } from '../redis/link.ts';
 import type { Argument } from '../redis/script.ts';
 import { encodeEvent, type Headers } from './event.ts';
 import { LimitedPublisher } from './limited-publisher.ts';
-import { type OnceKey, onceKey } from './once.ts';
+import { type OnceKey, onceKey, type PublishedOnce } from './once.ts';
 import {
   encodeRetention,
   type Retention,
@@ -163,7 +163,7 @@ export class EventStream {
     if (!commands.ready) await this.#connected();
     const limited = this.#limited;
     if (limited.stale) limited.look();
-    if (limited.active) return this.#publishLimited(operands.slice(3), options.ifExists ?? false);
+    if (limited.active) return (await this.#publishLimited(operands.slice(3), options.ifExists ?? false)).id;
     let id: Buffer | null;
     try {
       id = (await commands.callWith('XADD', operands)) as Buffer | null;
@@ -175,23 +175,22 @@ export class EventStream {
 
   /**
    * Adds an event under an id of the caller, once: with the same id and the same event again, also from another process,
-   * nothing is added and the id of the first one is returned. Trace headers may differ. Sent again when its reply was
+   * nothing is added and what is returned is the first one. Trace headers may differ. Sent again when its reply was
    * lost. An id is remembered for `onceWindowMs`, and no longer than the stream.
-   * @returns the id of the event in the stream.
    * @throws ConflictError: another event has this id. FullError `IDEM_FULL`: too many ids; none is forgotten early.
    *   Else as `publish`, UncertainPublishError only after `onceRetryMs`; the same may then be sent again.
    */
-  publishOnce(id: string, name: string, payload: Bytes, options: PublishOptions = {}): Promise<string> {
+  publishOnce(id: string, name: string, payload: Bytes, options: PublishOptions = {}): Promise<PublishedOnce> {
     const { tracer } = this.#link;
     if (!tracer) return this.#publishOnce(id, name, payload, options);
     return tracer.around(
       () => publishSpan(this.name, name, payload, options.headers),
       span => this.#publishOnce(id, name, payload, { ...options, headers: tracedHeaders(options.headers, span) }),
-      published,
+      outcome => published('value' in outcome ? { value: outcome.value.id } : outcome),
     );
   }
 
-  async #publishOnce(id: string, name: string, payload: Bytes, options: PublishOptions): Promise<string> {
+  async #publishOnce(id: string, name: string, payload: Bytes, options: PublishOptions): Promise<PublishedOnce> {
     const { topic, headers, ifExists } = options;
     const fields: (string | Uint8Array)[] = [];
     encodeEvent(fields, name, payload, topic, headers, this.#options.maxPayloadBytes);
@@ -266,7 +265,7 @@ export class EventStream {
     return removeStream(this.#link, this.name);
   }
 
-  async #publishLimited(fields: Argument[], ifExists: boolean, once?: OnceKey): Promise<string> {
+  async #publishLimited(fields: Argument[], ifExists: boolean, once?: OnceKey): Promise<PublishedOnce> {
     if (ifExists && (await this.#link.commands.call('EXISTS', this.#keys.events)) === 0) {
       throw new NotFoundError('stream', this.name);
     }

@@ -43,6 +43,8 @@ export interface PublishedEvent {
   id: string;
   stream: string;
   event: string;
+  /** False when it was published before, under the same id of its publisher. */
+  added: boolean;
 }
 
 export const publishedNoun: Noun<PublishedEvent> = {
@@ -51,6 +53,7 @@ export const publishedNoun: Noun<PublishedEvent> = {
     { header: 'ID', value: row => row.id },
     { header: 'STREAM', value: row => row.stream },
     { header: 'EVENT', value: row => row.event },
+    { header: 'ADDED', value: row => row.added, wide: true },
   ],
 };
 

@@ -151,8 +151,12 @@ describe('a stream with limits, against a model', () => {
         }
       } else if (step.do === 'once') {
         const payload = '-'.repeat(step.size);
-        const { outcome, word } = await settle(payload, stream.publishOnce(step.id, 'n', payload));
         const known = model.once.get(step.id);
+        const publishing = stream.publishOnce(step.id, 'n', payload).then(({ id, added }) => {
+          expect(added).toBe(known === undefined);
+          return id;
+        });
+        const { outcome, word } = await settle(payload, publishing);
         if (known) {
           model.settle();
           expect(word).toBe(known.payload === payload ? 'ok' : 'CONFLICT');
@@ -216,7 +220,7 @@ describe('a Redis that is out of memory', () => {
       const link = await redis.connect();
       const stream = await EventStream.open(link, 's', { retention: limits });
       const { events, sinks } = link.keys.stream('s');
-      const first = await stream.publishOnce('i', 'n', 'p');
+      const { id: first } = await stream.publishOnce('i', 'n', 'p');
       await link.commands.call('XGROUP', 'CREATE', events, 'k', '0');
       await link.commands.call('XREADGROUP', 'GROUP', 'k', 'c', 'STREAMS', events, '>');
       await stream.publish('n', 'p');

@@ -6,7 +6,7 @@
 -- then the rest is to be asked for again. Without events it only removes. `lost` holds sink, count, sink, count...
 -- An id that was used within the window, and has not been forgotten since: the same event is not added again and the first
 -- one's id is the result, another one is a `conflict`; ids over the cap are refused (`ids-full`), none is dropped for them.
--- A result is an id, one of these words, `blocked` or `large`. `batch` holds for each event the number of its fields, its
+-- A result is an id, behind `again ` when nothing was added for it, one of these words, `blocked` or `large`. `batch` holds for each event the number of its fields, its
 -- publisher's id and its digest, or empty texts, then the fields.
 -- INCLUDE require_types time group entry_id retention bytes once
 -- KEYS events meta sinks
@@ -105,7 +105,7 @@ local function known(event, index)
   local earlier = asked[event.id]
   if earlier then return wanted[earlier].digest == event.digest and earlier or 'conflict' end
   local digest, found = once_find(once_prefix, generation, event.id, now, window)
-  if digest then return digest == event.digest and found or 'conflict' end
+  if digest then return digest == event.digest and 'again ' .. found or 'conflict' end
   ids_left = ids_left or tonumber(once_cap) - once_count(once_prefix, generation, now)
   if ids_left <= 0 then return 'ids-full' end
   ids_left = ids_left - 1
@@ -176,7 +176,11 @@ local results = {}
 for i, verdict in ipairs(verdicts) do
   local event = wanted[i]
   -- A number: what became of the one that came first under this id.
-  results[i] = type(verdict) == 'number' and results[verdict] or verdict
+  if type(verdict) == 'number' then
+    results[i] = (verdicts[verdict] == 'fits' and 'again ' or '') .. results[verdict]
+  else
+    results[i] = verdict
+  end
   if verdict == 'fits' then
     counted_to = redis.call('XADD', events, '*', unpack(batch, event.from, event.to))
     results[i] = counted_to
