@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Sink } from '../../src/engine/streams/sink.ts';
 import { EventStream } from '../../src/engine/streams/stream.ts';
 import { ndjson } from '../support/cli.ts';
 import { useRedis } from '../support/fixture.ts';
@@ -45,6 +46,22 @@ describe('ponos stream replay', () => {
     expect(stderr).toContain('REPLAY_GAP');
     expect(stderr).toContain(`after ${ids[0]} were removed before they were read`);
     expect((await replay('--raw')).stdout).toBe('3\n4\n');
+  });
+
+  test('tells what was lost in the other stream to make room for the copies', async () => {
+    await filled(5);
+    const link = await redis.connect();
+    const copy = await EventStream.open(link, 'copy', { retention: { maxLength: 2, onFull: 'dropOldest' } });
+    const sink = await Sink.open(link, 'billing', { streams: ['copy'] }, () => {});
+    await sink.close();
+    await copy.publish('x', 'before');
+    const told = await replay('--into', 'copy');
+    expect([told.code, told.stdout]).toEqual([0, '']);
+    expect(told.stderr).toBe(
+      'complete: 5 events of stream "orders" into stream "copy"\n' +
+        'warning: to make room, 4 events went that sink "billing" had not acknowledged\n',
+    );
+    expect((await replay('--into', 'copy', '--dry-run')).stderr).not.toContain('warning');
   });
 
   test('copies a part into another stream, in its order and byte for byte', async () => {

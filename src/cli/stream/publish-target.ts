@@ -11,6 +11,7 @@ import {
 } from '../../engine/index.ts';
 import { UsageError } from '../errors.ts';
 import type { EventDefaults } from './event-input.ts';
+import { Losses } from './losses.ts';
 
 /** What is published beside its payload. */
 type EventHead = EventDefaults & { key?: string | undefined };
@@ -18,8 +19,7 @@ type EventHead = EventDefaults & { key?: string | undefined };
 export interface PublishTarget {
   /** Whether what it publishes is in different partitions. */
   readonly partitioned: boolean;
-  /** Events that were removed to make room although a sink had not acknowledged them, by sink. */
-  readonly lost: ReadonlyMap<string, number>;
+  readonly losses: Losses;
   publish(event: EventHead, payload: Bytes, onceId?: string): Promise<PublishedEvent & PublishedOnce>;
 }
 
@@ -46,12 +46,12 @@ export async function openTarget(
 
 class OrdinaryTarget implements PublishTarget {
   readonly partitioned = false;
-  readonly lost = new Map<string, number>();
+  readonly losses = new Losses();
   readonly #stream: EventStream;
 
   constructor(stream: EventStream) {
     this.#stream = stream;
-    stream.events.on('dataLoss', loss => add(this.lost, loss));
+    stream.events.on('dataLoss', this.losses.add);
   }
 
   async publish({ event, key, ...options }: EventHead, payload: Bytes, onceId?: string) {
@@ -68,13 +68,13 @@ class OrdinaryTarget implements PublishTarget {
 
 class KeyedTarget implements PublishTarget {
   readonly partitioned = true;
-  readonly lost = new Map<string, number>();
+  readonly losses = new Losses();
   readonly #stream: PartitionedStream;
   readonly #key: string | undefined;
 
   constructor(stream: PartitionedStream, key: string | undefined) {
     this.#stream = stream;
-    stream.events.on('dataLoss', loss => add(this.lost, loss));
+    stream.events.on('dataLoss', this.losses.add);
     this.#key = key;
   }
 
@@ -90,8 +90,4 @@ class KeyedTarget implements PublishTarget {
     if (onceId === undefined) return { ...(await stream.publish(key, event, payload, options)), added: true };
     return stream.publishOnce(key, onceId, event, payload, options);
   }
-}
-
-function add(lost: Map<string, number>, { sink, count }: { sink: string; count: number }): void {
-  lost.set(sink, (lost.get(sink) ?? 0) + count);
 }

@@ -65,7 +65,7 @@ Ends with 9 when some events were published and some failed. Whether one without
     const bytes = await payloadOf(payload);
     const target = await this.#open();
     const { stream: into, id, added } = await target.publish(defaults, bytes, this.flags['once-id']);
-    await this.#tellLost(target);
+    await target.losses.tell(this.output);
     if (this.flags.quiet) return;
     if (this.output.looks.formatGiven) await this.output.item(publishedNoun, { id, stream: into, event, added });
     else await this.output.line(target.partitioned ? `${into} ${id}` : id);
@@ -95,7 +95,7 @@ Ends with 9 when some events were published and some failed. Whether one without
       continueOnError,
       stop,
     });
-    await this.#tellLost(target);
+    await target.losses.tell(this.output);
     const took = formatDuration(performance.now() - startMs);
     await this.output.note(`published ${formatCount(sum.doneCount, 'event')} to stream "${stream}" in ${took}`);
     if (sum.failedCount === 0) return;
@@ -106,15 +106,6 @@ Ends with 9 when some events were published and some failed. Whether one without
         ? 'Each failure is told above.'
         : 'It ended at the first failure; lines already on their way were published all the same. --continue-on-error goes on.',
     });
-  }
-
-  /** What was removed to make room for the events that were published. */
-  async #tellLost({ lost }: PublishTarget): Promise<void> {
-    for (const [sink, count] of lost) {
-      await this.output.warn(
-        `to make room, ${formatCount(count, 'event')} went that sink "${sink}" had not acknowledged`,
-      );
-    }
   }
 
   /** Reads everything without sending anything. */
