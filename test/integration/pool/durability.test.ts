@@ -18,9 +18,14 @@ afterEach(async () => {
   for (const end of ends.reverse()) await end();
 });
 
-async function open(url: string, durability = DURABLE): Promise<PoolClient> {
+async function connect(url: string): Promise<RedisLink> {
   const link = await RedisLink.connect({ url, commandTimeoutMs: 2000 });
   ends.push(() => link.close());
+  return link;
+}
+
+async function open(url: string, durability = DURABLE): Promise<PoolClient> {
+  const link = await connect(url);
   const client = await PoolClient.open(link, 'jobs', { create: true, lease: 'fast', durability });
   ends.push(() => client.close());
   return client;
@@ -147,11 +152,12 @@ describe('requests that must reach replicas, in a cluster', () => {
     const cluster = await ClusterServers.start();
     ends.push(() => cluster.stop());
     const client = await open(cluster.url, { replicas: 1, timeoutMs: 1000 });
-    const node = await PoolNode.join(client['view'].link, 'jobs', { lease: 'fast' });
+    const link = await connect(cluster.url);
+    const node = await PoolNode.join(link, 'jobs', { lease: 'fast' });
     ends.push(() => node.close());
     await node.addWorker({ handler: { start() {} } });
     expect(await client.dispatch('one', '', { wait: 'started' })).toMatchObject({ status: 'started' });
-    const slot = await cluster.slotOf(client['view'].link.keys.pool('jobs').config);
+    const slot = await cluster.slotOf(link.keys.pool('jobs').config);
     await cluster.moveSlot(slot);
     await client.dispatch('two');
     await cluster.killMaster(slot);

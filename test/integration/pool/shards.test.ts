@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { drainWorker } from '../../../src/engine/admin/pools.ts';
 import { listJobs } from '../../../src/engine/inspect/jobs.ts';
 import { listLedger } from '../../../src/engine/inspect/ledger.ts';
@@ -137,9 +137,15 @@ describe('a pool of several shards', () => {
   it('lets only the part of a worker look where work waits', async () => {
     const node = await fixture.node({ lease: TEST_LEASE, shards: SHARDS, reconcileMs: 60_000 });
     await node.addWorker({ handler: { run: async () => {} }, id: 'w' });
-    const { shards } = node['view'];
-    const looks = shards.map(({ shard }) => vi.spyOn(shard, 'members'));
-    const lookCounts = () => looks.map(({ mock }) => mock.calls.filter(([worker]) => worker === 'w').length);
+    const { mock } = vi.spyOn(Shard.prototype, 'members');
+    onTestFinished(() => void vi.restoreAllMocks());
+    const lookCounts = () =>
+      Array.from(
+        { length: SHARDS },
+        (_, shard) =>
+          mock.calls.filter(([worker], call) => worker === 'w' && (mock.contexts[call] as Shard).index === shard)
+            .length,
+      );
     // Until the looks of the beginning are over.
     await until(() => node.dispatch('done', '', { wait: 'completed' }), 'it to work');
     const before = lookCounts();
