@@ -12,8 +12,7 @@ local function put_aside(key, flaw)
   log('broken', key, worker, token, why)
   if not found[1] then return end
   local terms = terms_of(found[2])
-  local record = note_outcome(key, found[1], terms.digest, 'dead', worker, token, terms.keep_ms)
-  if record and terms.keep_ms then redis.call('HSET', record, 'result', why) end
+  note_outcome(key, found[1], terms.digest, 'dead', worker, token, terms.keep_ms, why)
   if terms.reply_to then tell(terms.reply_to, 'dead', found[1], worker, token, why) end
 end
 
