@@ -11,6 +11,8 @@ import type { RedisLink } from '../redis/link.ts';
 import { actInBatches } from './batches.ts';
 import { lookUntil, type WaitForOptions } from './fleet.ts';
 
+const REAP_BATCH = 100;
+
 /** Refuses new jobs from here on; those that are there go on. Legal more than once. @throws NotFoundError */
 export async function closePool(link: RedisLink, pool: string): Promise<void> {
   for (const shard of await Shard.findAll(link, checkName('pool', pool))) await shard.gate(false);
@@ -23,8 +25,9 @@ export async function openPool(link: RedisLink, pool: string): Promise<void> {
 
 /**
  * Closes the pool and stops every job: one that waits is gone at once, the worker of another is told and the request
- * survives its crash. Gives what had not stopped when the time was over; it still will. Should Redis lose something
- * meanwhile the pool is closed again, and whatever comes back is asked again; it is not over before the quarantine is.
+ * survives its crash; one whose worker is dead ends when the lease is over. Gives what had not stopped when the time was
+ * over; it still will, unless no worker is left: then it waits for another shutdown. Should Redis lose something meanwhile
+ * the pool is closed again, and whatever comes back is asked again; it is not over before the quarantine is.
  * @throws NotFoundError; QuarantineError when the time was over and nobody can say yet what there is.
  */
 export async function shutDownPool(
@@ -47,6 +50,7 @@ export async function shutDownPool(
     // What was asked before a loss may be forgotten.
     if (losses !== lossCount) asked.clear();
     losses = lossCount;
+    await Promise.all(shards.map(takeOver));
     const keys = (await listJobKeys(link, pool)).map(({ key }) => key);
     // Some may come late: dispatched just before, or on their way from one place to another.
     const others = keys.filter(key => !asked.has(key));
@@ -62,6 +66,14 @@ export async function shutDownPool(
   const left = await listJobs(link, pool);
   if (left.length === 0 && seen.unsureMs > 0) throw new QuarantineError(pool, seen.unsureMs);
   return left;
+}
+
+/** What dead workers had: where none is left alive nobody else does it, nor moves the clock by which their leases end. */
+async function takeOver(shard: Shard): Promise<void> {
+  for (let more = true; more; ) {
+    const reply = await shard.reap(REAP_BATCH, Math.random());
+    more = reply.status === 'REAPED' && reply.more === 1;
+  }
 }
 
 /** Gives the keys of those that have ended, or whose end is recorded as asked for. */

@@ -10,8 +10,10 @@ import { planRebalance } from '../../../src/engine/inspect/rebalance-plan.ts';
 import type { Job } from '../../../src/engine/pool/handler.ts';
 import type { AddWorkerOptions } from '../../../src/engine/pool/node.ts';
 import type { PoolNodeOptions } from '../../../src/engine/pool/options.ts';
+import { Shard } from '../../../src/engine/pool/shard.ts';
 import { TEST_LEASE, usePool } from '../../support/pool.ts';
 import { Recorder } from '../../support/recorder.ts';
+import { joinWorker, request } from '../../support/shard.ts';
 import { until } from '../../support/until.ts';
 
 describe('what an operator does with a pool', () => {
@@ -126,6 +128,19 @@ describe('what an operator does with a pool', () => {
     ).toEqual([]);
     expect(seen.at(-1)).toBe(0);
     expect(await showPool(link, fixture.pool)).toMatchObject({ state: 'CLOSED', jobCount: 0, workerCount: 1 });
+  });
+
+  it('a shutdown ends the jobs of a dead worker too, when nobody else is left', async () => {
+    const client = await fixture.client({ lease: TEST_LEASE, refreshMs: 600_000 });
+    const link = await fixture.look();
+    const shard = await Shard.find(link, fixture.pool);
+    await joinWorker(shard, 'dead');
+    const { epoch } = await shard.members('', 'default', 0);
+    for (const key of KEYS.slice(0, 3)) await shard.dispatch(request(key, { worker: 'dead', epoch }));
+    await client.dispatch('waits', '', { delayMs: 60_000 });
+    expect((await listJobs(link, fixture.pool)).map(({ worker }) => worker)).toEqual(['dead', 'dead', 'dead', null]);
+    expect(await shutDownPool(link, fixture.pool, { timeoutMs: 15_000 })).toEqual([]);
+    expect(await showPool(link, fixture.pool)).toMatchObject({ jobCount: 0, workerCount: 0 });
   });
 
   it('a closed pool refuses jobs with a word of its own, from whoever, until it is opened', async () => {
