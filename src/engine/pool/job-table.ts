@@ -236,10 +236,13 @@ export class JobTable {
   async #fail(run: JobRun, error: unknown): Promise<void> {
     const { shard, worker, random, events } = this.#options;
     const { key, token } = run;
+    const failure = describeError(error);
     const reply = await persistSurely(this.#options.persist, () =>
-      shard.fail(worker, jobKeyBytes(key), token, describeError(error), random(), false),
+      shard.fail(worker, jobKeyBytes(key), token, failure, random(), false),
     );
     if (reply?.status === 'RETRY') this.#recovery.gaveUp(run, reply.attempt);
+    else if (reply?.status === 'DEAD') this.#recovery.ended(run, 'dead', failure, reply.attempt);
+    else if (reply?.status === 'STOPPED') this.#recovery.ended(run, 'stopped');
     if (reply) events.emit('failed', { key, token, error, dead: reply.status === 'DEAD' });
   }
 
@@ -250,6 +253,7 @@ export class JobTable {
       target = heir(run, reason);
       return shard.release(worker, jobKeyBytes(run.key), run.token, target, reason);
     });
+    if (reply?.status === 'STOPPED') this.#recovery.ended(run, 'stopped');
     if (reply?.status !== 'ASSIGNED' && reply?.status !== 'PENDING') return;
     this.#recovery.gaveUp(run, run.assignment.attempt - 1);
     const to = reply.status === 'ASSIGNED' ? (target?.worker ?? null) : null;

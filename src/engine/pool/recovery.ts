@@ -30,11 +30,12 @@ interface Ended {
   readonly key: string;
   readonly dispatch: string;
   readonly token: number;
-  readonly outcome: SettleOutcome;
+  readonly outcome: SettleOutcome | 'dead';
   readonly digest: string;
   readonly keepMs: number | undefined;
-  /** Empty unless it is kept. */
+  /** Of one that is dead, why; else empty unless it is kept. */
   readonly result: Bytes;
+  readonly attempt: number;
   readonly atMs: number;
 }
 
@@ -80,12 +81,27 @@ export class Recovery {
     this.#options = options;
   }
 
-  ended({ key, token, assignment }: JobRun, outcome: SettleOutcome, result: Bytes = ''): void {
+  /** `attempt`: how many it took, as Redis counts them. */
+  ended(
+    { key, token, assignment }: JobRun,
+    outcome: Ended['outcome'],
+    result: Bytes = '',
+    attempt = assignment.attempt,
+  ): void {
     const atMs = this.#options.clock.monotonicMs();
     const { digest, keepMs } = parseTerms(assignment.terms);
-    const kept = keepMs === undefined ? '' : copyOf(result);
-    const { dispatch } = assignment;
-    this.#ended.set(token, { key, dispatch, token, outcome, digest: formatDigest(digest), keepMs, result: kept, atMs });
+    const kept = keepMs === undefined && outcome !== 'dead' ? '' : copyOf(result);
+    this.#ended.set(token, {
+      key,
+      dispatch: assignment.dispatch,
+      token,
+      outcome,
+      digest: formatDigest(digest),
+      keepMs,
+      result: kept,
+      attempt,
+      atMs,
+    });
     const bytes = byteLength(kept);
     if (bytes > 0) this.#results.set(token, bytes);
     this.#resultBytes += bytes;
@@ -153,7 +169,7 @@ export class Recovery {
     }
     for (const batch of batches([...this.#ended.values()], ({ result }) => byteLength(result))) {
       await shard.resettle(
-        batch.flatMap(({ key, dispatch, token, outcome, digest, keepMs, result }): Argument[] => [
+        batch.flatMap(({ key, dispatch, token, outcome, digest, keepMs, result, attempt }): Argument[] => [
           jobKeyBytes(key),
           dispatch,
           token,
@@ -161,6 +177,7 @@ export class Recovery {
           digest,
           keepMs ?? '',
           result,
+          attempt,
         ]),
       );
     }

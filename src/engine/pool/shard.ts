@@ -394,7 +394,7 @@ export class Shard {
     });
   }
 
-  /** `items`: key, dispatch, token, outcome, digest, ms to keep the outcome (empty: a moment), result. */
+  /** `items`: key, dispatch, token, outcome, digest, ms to keep the outcome (empty: a moment), result or failure, attempts. */
   resettle(items: readonly Argument[]) {
     return this.#attachment.run(scripts.resettleScript, this.#fixed, {
       replies_prefix: this.#keys.repliesPrefix,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { drainWorker } from '../../../src/engine/admin/pools.ts';
 import { shutDownPool } from '../../../src/engine/admin/shutdown.ts';
+import { listJobs } from '../../../src/engine/inspect/jobs.ts';
 import type { Job } from '../../../src/engine/pool/handler.ts';
 import type { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
@@ -358,6 +359,47 @@ describe('a pool whose Redis lost something', () => {
     await look.commands.call('FLUSHALL');
     for (const key of ['two', 'one']) expect(String((await dispatch(key)).result)).toBe(`result of ${key}`);
     expect(runs).toBe(2);
+  });
+
+  it('runs no job again that was dead, where an older copy had it running or waiting', async () => {
+    const going = gate();
+    const runs: string[] = [];
+    const node = await fixture.node({ lease: TEST_LEASE });
+    await node.addWorker({
+      handler: {
+        run: async job => {
+          runs.push(job.key);
+          await going.opened;
+          throw new Error(`as ${job.key} does`);
+        },
+      },
+    });
+    const dispatch = (key: string, delayMs = 0) =>
+      expect(
+        node.dispatch(key, 'p', { id: `id-${key}`, attempts: 1, wait: 'completed', delayMs }),
+      ).rejects.toMatchObject({ code: 'HANDLER_FAILED', message: expect.stringContaining(`as ${key} does`) });
+    const look = await fixture.look();
+    const waiting = [dispatch('runs'), dispatch('waits', 300)];
+    const states = async () => (await records(look, ['runs', 'waits'])).map(([state]) => state).join();
+    await until(async () => (await states()) === 'running,pending', 'one to run, the other to wait');
+    const goBack = await copy(look);
+    going.open();
+    await Promise.all(waiting);
+    await goBack();
+    await node.dispatch('later', '', { attempts: 1 });
+    await until(() => runs.includes('later'), 'a later job to run');
+    expect(runs.filter(key => key !== 'later')).toEqual(['runs', 'waits']);
+    const dead = async () => (await listJobs(look, fixture.pool, { state: 'DEAD' })).map(({ key }) => key);
+    await until(async () => (await dead()).length === 3, 'the later one to be dead, too');
+    expect((await listJobs(look, fixture.pool, { state: 'DEAD' })).slice(1)).toMatchObject([
+      { key: 'runs', attempt: 1, error: expect.stringContaining('as runs does') },
+      { key: 'waits', attempt: 1, error: expect.stringContaining('as waits does') },
+    ]);
+    await Promise.all([dispatch('runs'), dispatch('waits')]);
+    await look.commands.call('FLUSHALL');
+    // Nothing is left of the dead, but that they are.
+    await Promise.all([dispatch('runs'), dispatch('waits')]);
+    expect(runs).toEqual(['runs', 'waits', 'later']);
   });
 
   it('loses no job of a worker that had to stop during the outage', async () => {

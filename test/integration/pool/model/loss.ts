@@ -26,7 +26,7 @@ type ClaimState = 'running' | 'assigned' | 'stopping' | 'pending';
 type Step =
   | { do: 'remember' | 'lose' | 'flush' }
   | { do: 'reassert'; worker: string; key: string; late: boolean; state: ClaimState }
-  | { do: 'resettle'; key: string; late: boolean };
+  | { do: 'resettle'; key: string; late: boolean; outcome: 'completed' | 'dead' };
 
 const key = fc.constantFrom(...KEYS);
 const late = fc.boolean();
@@ -39,7 +39,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     late,
     state: fc.constantFrom<ClaimState>('running', 'assigned', 'stopping', 'pending'),
   }),
-  fc.record({ do: fc.constant('resettle' as const), key, late }),
+  fc.record({
+    do: fc.constant('resettle' as const),
+    key,
+    late,
+    outcome: fc.constantFrom('completed' as const, 'dead' as const),
+  }),
 );
 
 /** An older copy of a shard, and what the model was then. */
@@ -73,11 +78,12 @@ async function take(each: Step, model: Model, real: Real): Promise<void> {
       return reassert(each, model, real);
     case 'resettle': {
       const { token, dispatch } = heldOf(real, each.key, each.late);
-      const reply = await real.shard.resettle([each.key, dispatch, token, 'completed', '-', '', '']);
+      const reply = await real.shard.resettle([each.key, dispatch, token, each.outcome, '-', '', '', 1]);
       const job = model.jobs.get(each.key);
       const ends = job?.dispatch === dispatch && job.token <= token;
       expect(reply).toEqual({ status: 'OK', count: ends ? 1 : 0 });
       if (ends) model.jobs.delete(each.key);
+      if (ends && each.outcome === 'dead') model.dead.add(each.key);
       if (ends || (job?.dispatch !== dispatch && quarantined(model))) model.outcomes.set(dispatch, each.key);
     }
   }
