@@ -175,7 +175,8 @@ export class ReplicatedMap extends MapWriter {
 
   /**
    * The changes of this replica from now on, one consumer per call. A slow consumer gets them coalesced per key, and no delete
-   * and no reset is dropped. Ends when `signal` aborts, when the consumer leaves its loop, or when the map is closed.
+   * and no reset is dropped, or it is told so by a reset of cause `behind` (watcher.ts). Ends when `signal` aborts, when the
+   * consumer leaves its loop, or when the map is closed.
    */
   watch(filter: WatchFilter = {}, signal?: AbortSignal): AsyncIterableIterator<MapChange, undefined> {
     if (this.#failure) throw this.#failure;

@@ -3,8 +3,9 @@
  * key its last delete and the last set after it; of all that a reset ended, only the deletes. So the consumer ends in the true
  * state, sees every key's last change, and no delete and no reset is dropped.
  *
- * What waits is bounded by the entries present: beyond that (keys made and deleted while the consumer sleeps) it starts over
- * with a reset and the entries present.
+ * What waits is bounded by the entries present: beyond that (ten thousand keys more, made and deleted while the consumer
+ * sleeps) it starts over with a reset of cause `behind` and the entries present. That is the one way to lose a delete, so it
+ * is told also to a consumer that did not ask for resets. One that asked for sets alone loses none that still holds.
  */
 import { ArgumentError } from '../core/errors.ts';
 import { globMatcher } from '../core/glob.ts';
@@ -15,7 +16,10 @@ export interface WatchFilter {
   key?: string | undefined;
   /** Keys that match a pattern of Redis's kind: `*`, `?`, `[a-z]`, `\`. */
   glob?: string | undefined;
-  /** These kinds only; default all. A reset concerns every key, so it passes `key` and `glob`. */
+  /**
+   * These kinds only; default all. A reset concerns every key, so it passes `key` and `glob`; one of cause `behind` says
+   * that deletes were dropped, so it passes `kinds` unless these are sets alone.
+   */
   kinds?: readonly MapChangeKind[] | undefined;
   /** Gives the entries present first, as sets. */
   current?: boolean | undefined;
@@ -170,9 +174,19 @@ export class Watcher implements AsyncIterableIterator<MapChange, undefined> {
   }
 
   #startOver(): void {
+    const { kinds } = this.#filter;
+    if (kinds && !kinds.includes('delete') && !kinds.includes('reset')) {
+      this.#dropStale();
+      return;
+    }
     this.#waiting.clear();
     this.#waiting.set(RESET_SLOT, { kind: 'reset', revision: this.#map.revision, cause: 'behind' });
     this.#offerPresent();
+  }
+
+  /** The sets of keys that are gone: what would have replaced them did not pass. */
+  #dropStale(): void {
+    for (const [slot, { key }] of this.#waiting) if (!this.#map.entries.has(key as string)) this.#waiting.delete(slot);
   }
 
   #offerPresent(): void {

@@ -144,6 +144,36 @@ describe('a watcher', () => {
     expect(changes.find(change => change.key === 'kept')).toMatchObject({ kind: 'set', value: '1' });
   });
 
+  it('says that deletes are gone also to one that asked for nothing else', async () => {
+    const source = new Source({ kinds: ['delete'] }, { kept: '1' });
+    for (let i = 0; i < 20_000; i++) {
+      source.set(`k${i}`, 'x');
+      source.delete(`k${i}`);
+    }
+    expect(source.watcher.waitingCount).toBeLessThan(11_000);
+    const changes = await source.rest();
+    expect(changes[0]).toMatchObject({ kind: 'reset', cause: 'behind' });
+    expect(changes.slice(1).every(({ kind }) => kind === 'delete')).toBe(true);
+    const told = new Set(changes.map(({ key }) => key));
+    const untold = Array.from({ length: 20_000 }, (_, i) => `k${i}`).filter(key => !told.has(key));
+    // Each delete was told, or is older than the reset.
+    expect(untold).toEqual(Array.from({ length: untold.length }, (_, i) => `k${i}`));
+  });
+
+  it('tells one that asked for sets alone of no reset, and drops only sets of keys that are gone', async () => {
+    const source = new Source({ kinds: ['set'] }, { old: '1' });
+    source.set('first', '1');
+    for (let i = 0; i < 50_000; i++) {
+      source.set(`k${i}`, 'x');
+      source.delete(`k${i}`);
+    }
+    source.set('last', '1');
+    expect(source.watcher.waitingCount).toBeLessThan(11_000);
+    const changes = await source.rest();
+    expect(changes.every(({ kind }) => kind === 'set')).toBe(true);
+    expect(changes.filter(({ key }) => !key?.startsWith('k')).map(({ key }) => key)).toEqual(['first', 'last']);
+  });
+
   it('passes only the key, the pattern and the kinds asked for; a reset concerns every key', async () => {
     const only = async (filter: WatchFilter) => {
       const source = new Source(filter, { 'a.1': '0' });
