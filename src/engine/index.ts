@@ -141,6 +141,8 @@ export { MapClient, type MapClientOptions } from './maps/map-client.ts';
 export type {
   ConditionalReset,
   ConditionalWrite,
+  EditWrite,
+  EntryEdit,
   EntryWrite,
   Expected,
   IncrementWrite,

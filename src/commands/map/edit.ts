@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { BaseCommand } from '../../cli/base-command.ts';
-import { PartlyFailedError } from '../../cli/errors.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
 import { countDifferences, showDifferences } from '../../cli/map/differences.ts';
 import { EditedFile } from '../../cli/map/editor.ts';
@@ -18,7 +17,7 @@ import { formatMapDocument, parseMapDocument } from '../../present/map-document.
 export default class MapEdit extends BaseCommand<typeof MapEdit> {
   static override summary = 'Edit a map in your editor';
   static override description =
-    `Opens VISUAL or EDITOR on a YAML document of the entries, shows what is different, asks, and writes it. Values are texts, whatever they look like; bytes that are no UTF-8 are !!binary. An entry that somebody else changed meanwhile is never overwritten: then nothing is written, and the edited file is kept.
+    `Opens VISUAL or EDITOR on a YAML document of the entries, shows what is different, asks, and writes it. Values are texts, whatever they look like; bytes that are no UTF-8 are !!binary. An entry that somebody else changed meanwhile is never overwritten: then nothing is written, and the edited file is kept. What is written is one change, for every copy of the map; at most 1000 entries and 16 MiB, values before and after together.
 With --dry-run the differences are shown and nothing is written.`;
   static override examples = [
     '<%= config.bin %> map edit settings',
@@ -53,7 +52,7 @@ With --dry-run the differences are shown and nothing is written.`;
     if (this.flags['dry-run']) return;
     await this.confirm(`Write to map "${map}": ${countDifferences(differences)}`);
     const { applied, conflicts } = await applyDifferences(link, map, differences);
-    if (conflicts.length > 0) throw conflicted(map, conflicts, applied.length);
+    if (conflicts.length > 0) throw conflicted(map, conflicts);
     await this.output.note(`map "${map}": ${countDifferences(applied)}`);
   }
 }
@@ -65,14 +64,9 @@ function head(map: string, count: number): string[] {
   ];
 }
 
-function conflicted(map: string, conflicts: readonly MapDifference[], appliedCount: number): Error {
+function conflicted(map: string, conflicts: readonly MapDifference[]): Error {
   const keys = conflicts.slice(0, 5).map(({ key }) => JSON.stringify(key));
   const which = `${keys.join(', ')}${conflicts.length > keys.length ? ` and ${conflicts.length - keys.length} more` : ''}`;
   const hint = `"ponos map diff ${map} --file FILE" shows what is different now.`;
-  if (appliedCount > 0) {
-    return new PartlyFailedError(conflicts.length, conflicts.length + appliedCount, {
-      hint: `Changed by somebody else meanwhile: ${which}. ${hint}`,
-    });
-  }
   return new ConflictError(`map "${map}": ${which} changed while it was edited; nothing was written`, { hint });
 }

@@ -23,7 +23,7 @@ export interface ImportOptions {
 
 export interface AppliedDifferences {
   applied: MapDifference[];
-  /** Entries that are no longer what `before` says: they were left as they are. */
+  /** Entries that are no longer what `before` says: then nothing was written. */
   conflicts: MapDifference[];
 }
 
@@ -79,29 +79,22 @@ export async function importEntries(
 }
 
 /**
- * Makes each difference unless the entry is no longer what `before` says. When that is seen beforehand nothing is written; an
- * entry that others change meanwhile is left alone while the rest is written.
+ * Makes the differences as one change, or none of them when an entry is no longer what `before` says.
+ * @throws ArgumentError BATCH_TOO_LARGE, and what `MapClient.set` throws: nothing is written then.
  */
 export async function applyDifferences(
   link: RedisLink,
   name: string,
   differences: readonly MapDifference[],
 ): Promise<AppliedDifferences> {
-  partsOf(new Map(differences.flatMap(({ key, after }) => (after === undefined ? [] : [[key, after] as const]))));
   const client = await MapClient.open(link, name);
-  const present = (await client.readAll()).entries;
-  const conflicts = differences.filter(({ key, before }) => present.get(key) !== before);
-  if (conflicts.length > 0) return { applied: [], conflicts };
-  const applied: MapDifference[] = [];
-  await forEachOf(differences, async difference => {
-    const { key, before, after } = difference;
-    const done =
-      after === undefined
-        ? await client.compareAndDelete(key, before ?? '')
-        : await client.compareAndSet(key, { value: before }, after);
-    (done.applied ? applied : conflicts).push(difference);
-  });
-  return { applied, conflicts };
+  const edits = differences.map(({ key, before, after }) => ({ key, before, after }));
+  const { applied, conflicts } = await client.edit(edits);
+  const keys = new Set(conflicts);
+  return {
+    applied: applied ? [...differences] : [],
+    conflicts: differences.filter(({ key }) => keys.has(key)),
+  };
 }
 
 function partsOf(entries: ReadonlyMap<string, string>): [string, string][][] {

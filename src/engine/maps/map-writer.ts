@@ -19,6 +19,7 @@ import {
   deleteScript,
   destroyScript,
   editListScript,
+  editScript,
   incrementScript,
   resetScript,
   setManyScript,
@@ -45,6 +46,21 @@ export interface ConditionalWrite extends MapWrite {
 export interface ManyWrite extends MapWrite {
   changedCount: number;
 }
+/** `undefined` is an absent entry. */
+export interface EntryEdit {
+  key: string;
+  /** What it must be. */
+  before: string | undefined;
+  /** What it becomes. */
+  after: string | undefined;
+}
+export interface EditWrite extends MapWrite {
+  /** Every entry was what it had to be; otherwise nothing was written. */
+  applied: boolean;
+  changedCount: number;
+  /** Keys of the entries that were not. */
+  conflicts: string[];
+}
 export interface IncrementWrite extends MapWrite {
   value: bigint;
 }
@@ -62,6 +78,8 @@ export type Expected = { value: string | undefined } | { revision: number };
 /** Entries a `setMany` may hold: a script holds up everybody else. */
 const MOST_ENTRIES_AT_ONCE = 1000;
 const MOST_KEY_BYTES_AT_ONCE = 4 * 1024 ** 2;
+/** Of keys and values of an `edit`, those expected and those written: a script that reads and compares so much takes a few ms. */
+const MOST_EDIT_BYTES = 16 * 1024 ** 2;
 const INT64 = { min: -(2n ** 63n), max: 2n ** 63n - 1n };
 
 interface Common {
@@ -151,6 +169,40 @@ export abstract class MapWriter {
     if (allBytes > this.options.maxBytes) throw this.#full(unique.size, allBytes);
     const done = await this.#write('setMany', undefined, setManyScript, { entries: flat });
     return { ...written(done), changedCount: done.changed };
+  }
+
+  /**
+   * Sets and deletes several entries at once if each is what it is expected to be, or none: other replicas show all of it or
+   * nothing.
+   * @throws ArgumentError BATCH_TOO_LARGE over 1000 entries or 16 MiB, values expected and written together; what `set` throws.
+   */
+  async edit(edits: Iterable<EntryEdit>): Promise<EditWrite> {
+    const unique = [...new Map([...edits].map(edit => [edit.key, edit])).values()];
+    const flat: Argument[] = [];
+    let allBytes = 0;
+    for (const { key, before, after } of unique) {
+      const parts = [
+        this.#encodeKey(key),
+        before === undefined ? '' : encodeText(before),
+        after === undefined ? '' : this.#encodeValue(after),
+      ] as const;
+      for (const part of parts) allBytes += byteLength(part);
+      flat.push(parts[0], before === undefined ? 0 : 1, parts[1], after === undefined ? 0 : 1, parts[2]);
+    }
+    if (unique.length > MOST_ENTRIES_AT_ONCE || allBytes > MOST_EDIT_BYTES) {
+      throw new ArgumentError(
+        `an edit of ${unique.length} entries and ${allBytes} bytes, at most ${MOST_ENTRIES_AT_ONCE} entries and ${MOST_EDIT_BYTES} bytes are one change`,
+        { code: 'BATCH_TOO_LARGE', hint: 'Make it in several parts.' },
+      );
+    }
+    const done = await this.#write('edit', undefined, editScript, { edits: flat });
+    const places = done.status === 'OK' ? [] : (text(done.payload) ?? '').split(',').map(Number);
+    return {
+      ...written(done),
+      applied: done.status === 'OK',
+      changedCount: done.changed,
+      conflicts: places.map(place => (unique[place] as EntryEdit).key),
+    };
   }
 
   /** Writes an entry that is not there; `current` is the value there is now. */

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { applyDifferences, diffEntries } from '../../../src/engine/admin/map-entries.ts';
+import type { MapChange } from '../../../src/engine/maps/changes.ts';
 import { MapClient, type MapClientOptions } from '../../../src/engine/maps/map-client.ts';
+import { ReplicatedMap } from '../../../src/engine/maps/replicated-map.ts';
 import { useRedis } from '../../support/fixture.ts';
 
 describe('the operations of a map', () => {
@@ -40,6 +43,89 @@ describe('the operations of a map', () => {
     expect(await map.setMany([['b', '']])).toMatchObject({ changed: false, revision: write.revision });
     const tooMany = Array.from({ length: 1001 }, (_, i) => [String(i), ''] as const);
     await expect(map.setMany(tooMany)).rejects.toMatchObject({ code: 'BATCH_TOO_LARGE' });
+  });
+
+  it('edit sets and deletes as one change, or changes nothing and says what was in the way', async () => {
+    const map = await open();
+    await map.setMany([
+      ['a', '1'],
+      ['b', ''],
+      ['c', '3'],
+    ]);
+    const replica = await ReplicatedMap.join(await redis.connect(), 'm');
+    redis.defer(() => replica.close());
+    const seen: MapChange[] = [];
+    replica.events.on('change', change => seen.push(change));
+    const edits = [
+      { key: 'a', before: '1', after: undefined },
+      { key: 'b', before: '', after: '2' },
+      { key: 'd', before: undefined, after: '' },
+      { key: 'c', before: '3', after: '3' },
+    ];
+    const before = await map.readAll();
+    const wrong = [...edits, { key: 'x', before: '1', after: '2' }, { key: 'c', before: undefined, after: '2' }];
+    expect(await map.edit(wrong)).toMatchObject({ applied: false, changed: false, conflicts: ['c', 'x'] });
+    expect(await map.readAll()).toEqual(before);
+    const done = await map.edit(edits);
+    expect(done).toMatchObject({ applied: true, changed: true, changedCount: 3, conflicts: [] });
+    const after = new Map([
+      ['b', '2'],
+      ['c', '3'],
+      ['d', ''],
+    ]);
+    expect(await map.readAll()).toMatchObject({ revision: done.revision, entries: after });
+    await replica.waitFor(done.revision);
+    expect(new Map(replica.entries())).toEqual(after);
+    expect(new Set(seen.map(({ revision }) => revision))).toEqual(new Set([done.revision]));
+    expect(new Set(seen.map(({ kind, key }) => `${kind} ${key}`))).toEqual(new Set(['delete a', 'set b', 'set d']));
+    expect(await map.edit([{ key: 'b', before: '2', after: '2' }])).toMatchObject({ applied: true, changed: false });
+    const clear = [...after].map(([key, value]) => ({ key, before: value, after: undefined }));
+    expect(await map.edit(clear)).toMatchObject({ applied: true, changedCount: 3 });
+    expect((await map.readAll()).entries.size).toBe(0);
+  });
+
+  it('edit refuses what is too much for one change, and keeps the limits of the map', async () => {
+    const map = await open({ maxEntries: 2, maxBytes: 10 });
+    await map.setMany([
+      ['a', '1'],
+      ['b', '1'],
+    ]);
+    const before = await map.readAll();
+    const many = Array.from({ length: 1001 }, (_, n) => ({ key: `${n}`, before: undefined, after: '' }));
+    await expect(map.edit(many)).rejects.toMatchObject({ code: 'BATCH_TOO_LARGE' });
+    const long = Array.from({ length: 17 }, (_, n) => ({ key: `${n}`, before: 'x'.repeat(1024 ** 2), after: '' }));
+    await expect(map.edit(long)).rejects.toMatchObject({ code: 'BATCH_TOO_LARGE' });
+    const full = { code: 'MAP_FULL' };
+    await expect(map.edit([{ key: 'c', before: undefined, after: '' }])).rejects.toMatchObject(full);
+    await expect(map.edit([{ key: 'a', before: '1', after: '12345678' }])).rejects.toMatchObject(full);
+    expect(await map.readAll()).toEqual(before);
+    const swap = [
+      { key: 'a', before: '1', after: undefined },
+      { key: 'c', before: undefined, after: '1234567' },
+    ];
+    expect(await map.edit(swap)).toMatchObject({ applied: true });
+  });
+
+  it('makes the differences of an edited file all at once, whoever writes meanwhile', async () => {
+    const [link, other] = [await redis.connect(), await open()];
+    const outcomes = new Set<boolean>();
+    for (let round = 0; round < 20; round++) {
+      const before = new Map(Array.from({ length: 500 }, (_, n) => [`k${n}`, `${round}`]));
+      await other.setMany(before);
+      const after = new Map([...before].map(([key]) => [key, `${round} mine`]));
+      // First and last one after the other, in between at once.
+      if (round === 0) await other.set('k499', 'theirs');
+      const applying = applyDifferences(link, 'm', diffEntries(before, after));
+      if (round === 19) await applying;
+      for (let wait = 0; wait < round / 2; wait++) await other.getFresh('k0');
+      await other.set('k499', 'theirs');
+      const { applied, conflicts } = await applying;
+      const mine = [...(await other.readAll()).entries.values()].filter(value => value === `${round} mine`);
+      expect(mine.length).toBe(applied.length === 0 ? 0 : 499);
+      expect(conflicts.map(({ key }) => key)).toEqual(applied.length === 0 ? ['k499'] : []);
+      outcomes.add(applied.length > 0);
+    }
+    expect(outcomes).toEqual(new Set([true, false]));
   });
 
   it('setIfAbsent lets the first win', async () => {
