@@ -139,7 +139,7 @@ export class Replica {
     const tail = this.#open ?? this.#closed;
     const [generation, to] = tail ? [tail.generation, tail.to] : [this.#generation, this.#revision];
     if (this.#phase === 'scanning' && !tail) this.#open = new Segment(message);
-    else if (message.generation === generation && message.previous === to) {
+    else if (message.generation === generation && message.previous === to && !this.#open?.overgrown) {
       if (this.#open) this.#open.append(message);
       else this.#open = new Segment(message);
     } else if (message.generation === generation && message.revision <= to) return NOTHING;
