@@ -1,4 +1,5 @@
 /** What one consumer of a sink says to Redis about one stream: its scripts, with the keys and names they need. */
+import { InvariantError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { AckBatch } from './ack-queue.ts';
@@ -57,19 +58,21 @@ export class ConsumerCommands {
     this.eventsKey = events;
   }
 
-  join({ recovering, ...known }: JoinRequest): Promise<JoinSinkReply> {
+  async join({ recovering, ...known }: JoinRequest): Promise<Exclude<JoinSinkReply, { status: 'UNKNOWN' }>> {
     const { events, meta, partitions, sinks, consumers } = this.#keys;
-    return this.#link.commands.run(
-      joinSinkScript,
-      { events, meta, partitions, sinks, consumers },
-      {
-        ...this.#names,
-        ...known,
-        lease_ms: this.#times.leaseMs,
-        fresh_generation: newId(),
-        recovering: recovering ? 1 : 0,
-      },
-    );
+    const args = {
+      ...this.#names,
+      ...known,
+      lease_ms: this.#times.leaseMs,
+      fresh_generation: newId(),
+      recovering: recovering ? 1 : 0,
+    };
+    const run = (...asked: string[]) =>
+      this.#link.commands.run(joinSinkScript, { events, meta, sinks, consumers, partitions: asked }, args);
+    let reply = await run();
+    if (reply.status === 'UNKNOWN') reply = await run(partitions);
+    if (reply.status === 'UNKNOWN') throw new InvariantError('the script join_sink asks for a key that it has');
+    return reply;
   }
 
   beat(ids: readonly string[]): Promise<BeatReply> {

@@ -19,6 +19,7 @@ import {
   addLost,
   decodeRetention,
   encodeRetention,
+  endSinksWith,
   RETENTION_STEP,
   type Retention,
   readRetention,
@@ -31,6 +32,8 @@ const BATCH_COUNT = 100;
 const BATCH_BYTES = 1_048_576;
 /** Before the id of an event that was there. */
 const AGAIN = 'again ';
+/** Of one hash with ids, as in lua/_once.lua. */
+const ONCE_BUCKET_MS = 300_000;
 const RETRY = { baseMs: 20, maxMs: 1000 };
 
 export interface OnceLimits {
@@ -67,6 +70,12 @@ export class LimitedPublisher {
   #retention: Retention | undefined;
   #queue: Waiting[] = [];
   #draining = false;
+  /** Which hashes hold the ids at present: they are keys of the script, which says when they are others. At first a guess. */
+  #onceAt: { generation: string; newest: number };
+  /** The stream has sinks, or had. */
+  #hasSinks = false;
+  /** The end of the stream was moved, and that of its sinks' keys may not have been. */
+  #sinksEndBefore = false;
   /** The stream has limits, as far as is known: publish here. */
   active = false;
   /** What is known is old: look. */
@@ -78,6 +87,7 @@ export class LimitedPublisher {
     this.#keys = link.keys.stream(stream);
     this.#once = once;
     this.#host = host;
+    this.#onceAt = { generation: '', newest: Math.floor(link.clock.wallMs() / ONCE_BUCKET_MS) };
   }
 
   /** As last seen. */
@@ -90,8 +100,9 @@ export class LimitedPublisher {
     return encodeRetention(this.#retention ?? {});
   }
 
-  /** `settings` as a script told them. */
-  adopt(settings: readonly unknown[]): void {
+  /** As the script that opens the stream told them. */
+  adopt(generation: string, settings: readonly unknown[]): void {
+    this.#onceAt = { ...this.#onceAt, generation };
     this.#follow(decodeRetention(settings));
   }
 
@@ -196,14 +207,16 @@ export class LimitedPublisher {
    */
   async #send(batch: readonly Waiting[], retried = false): Promise<number> {
     if (!this.#link.commands.ready) await this.#host.connected();
-    const { events, meta, sinks, consumersPrefix, deadPrefix, oncePrefix } = this.#keys;
+    const { events, meta, sinks } = this.#keys;
+    const { generation, newest } = this.#onceAt;
+    const buckets = batch[0]?.once ? this.#buckets() : [];
     const reply = await this.#link.commands.run(
       publishLimitedScript,
-      { events, meta, sinks },
+      { events, meta, more: this.#hasSinks ? [...buckets, sinks] : buckets },
       {
-        consumers_prefix: consumersPrefix,
-        dead_prefix: deadPrefix,
-        once_prefix: oncePrefix,
+        bucket_count: buckets.length,
+        once_generation: generation,
+        once_newest: newest,
         once_window_ms: Math.ceil(this.#once.windowMs),
         once_cap: this.#once.maxIds,
         step: RETENTION_STEP,
@@ -214,6 +227,17 @@ export class LimitedPublisher {
       await this.#host.missing();
       return 0;
     }
+    if (reply.status === 'SINKS') {
+      this.#hasSinks = true;
+      return 0;
+    }
+    if (reply.status === 'STALE') {
+      this.#onceAt = { generation: reply.generation, newest: reply.newest };
+      return 0;
+    }
+    this.#onceAt = { generation, newest: reply.newest };
+    if (reply.ends_at_ms > 0) this.#sinksEndBefore = true;
+    if (this.#sinksEndBefore) this.#endSinks();
     this.#retention = decodeRetention(reply.settings);
     const lost = new Map<string, number>();
     addLost(lost, reply.lost);
@@ -227,6 +251,20 @@ export class LimitedPublisher {
       else waiting.resolve({ id: text, added: true });
     });
     return reply.results.length;
+  }
+
+  /** The next one, so that time may pass, and all in which an id within the window may be. */
+  #buckets(): string[] {
+    const { generation, newest } = this.#onceAt;
+    const count = Math.ceil(this.#once.windowMs / ONCE_BUCKET_MS) + 2;
+    return Array.from({ length: count }, (_, age) => `${this.#keys.oncePrefix}${generation}:${newest + 1 - age}`);
+  }
+
+  #endSinks(): void {
+    this.#sinksEndBefore = false;
+    endSinksWith(this.#link, this.#stream).catch(() => {
+      this.#sinksEndBefore = true;
+    });
   }
 
   /** undefined when the result is the id of an event. */

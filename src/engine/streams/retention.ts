@@ -96,11 +96,10 @@ export interface RetentionChange {
  */
 export async function setRetention(link: RedisLink, name: string, changes: RetentionInput): Promise<RetentionChange> {
   const settings = encodeRetention(changes);
-  const { events, meta, sinks, consumersPrefix, deadPrefix } = link.keys.stream(name);
-  const keys = { events, meta, sinks };
-  const prefixes = { consumers_prefix: consumersPrefix, dead_prefix: deadPrefix };
-  const reply = await link.commands.run(setRetentionScript, keys, { ...prefixes, settings });
+  const { events, meta, sinks } = link.keys.stream(name);
+  const reply = await link.commands.run(setRetentionScript, { events, meta, sinks }, { settings });
   if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
+  if (changes.ttlMs !== undefined || changes.ttlMode !== undefined) await endSinksWith(link, name);
   return { retention: decodeRetention(reply.settings), ...(await keepLimits(link, name)) };
 }
 
@@ -109,17 +108,38 @@ export async function setRetention(link: RedisLink, name: string, changes: Reten
  * @throws WrongTypeError, RedisUnavailableError
  */
 export async function keepLimits(link: RedisLink, name: string): Promise<Omit<RetentionChange, 'retention'>> {
-  const { events, meta, sinks, consumersPrefix, deadPrefix, oncePrefix } = link.keys.stream(name);
-  const prefixes = { consumers_prefix: consumersPrefix, dead_prefix: deadPrefix, once_prefix: oncePrefix };
-  const args = { ...prefixes, once_window_ms: 0, once_cap: 0, step: RETENTION_STEP, batch: [] };
+  const { events, meta, sinks } = link.keys.stream(name);
+  const withoutIds = { bucket_count: 0, once_generation: '', once_newest: 0, once_window_ms: 0, once_cap: 0 };
+  const args = { ...withoutIds, step: RETENTION_STEP, batch: [] };
   const removal = { removedCount: 0, lost: new Map<string, number>() };
   for (;;) {
-    const reply = await link.commands.run(publishLimitedScript, { events, meta, sinks }, args);
-    if (reply.status === 'MISSING') return removal;
+    const reply = await link.commands.run(publishLimitedScript, { events, meta, more: [sinks] }, args);
+    if (reply.status !== 'OK') return removal;
     removal.removedCount += reply.removed;
     addLost(removal.lost, reply.lost);
     if (reply.done === 1) return removal;
   }
+}
+
+/**
+ * The leases and dead letters of the sinks end when the events of their stream do. Not in the script that moves the end:
+ * most of these keys need not exist, and while a slot of a cluster moves a script would stop at one that is elsewhere.
+ * Who is interrupted here leaves them an earlier end, which the next move of the end mends.
+ */
+export async function endSinksWith(link: RedisLink, name: string): Promise<void> {
+  const { commands, keys } = link;
+  const { events, sinks, consumersPrefix, deadPrefix } = keys.stream(name);
+  const [atMs, fields] = await Promise.all([
+    commands.call('PEXPIRETIME', events).then(Number),
+    commands.call('HKEYS', sinks) as Promise<Buffer[]>,
+  ]);
+  // -2: it is gone, and they with it.
+  if (atMs === -2) return;
+  const names = new Set(fields.map(field => String(field).split(':', 1)[0] as string));
+  const ending = [...names].flatMap(sink => [consumersPrefix + sink, deadPrefix + sink]);
+  await Promise.all(
+    ending.map(key => (atMs < 0 ? commands.call('PERSIST', key) : commands.call('PEXPIREAT', key, atMs))),
+  );
 }
 
 /** `pairs` holds sink, count, sink, count... */

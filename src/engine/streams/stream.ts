@@ -128,8 +128,8 @@ export class EventStream {
   static async open(link: RedisLink, name: string, options: EventStreamOptions = {}): Promise<EventStream> {
     const { retention, ...rest } = options;
     const stream = new EventStream(link, name, rest);
-    const { settings } = await openStream(link, name, retention ?? {}, stream.#options.create);
-    stream.#limited.adopt(settings);
+    const { generation, settings } = await openStream(link, name, retention ?? {}, stream.#options.create);
+    stream.#limited.adopt(generation, settings);
     if (retention) checkAgreement(name, encodeRetention(retention), settings);
     return stream;
   }

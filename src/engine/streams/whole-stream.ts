@@ -1,5 +1,5 @@
 /** A stream as a whole: made, trimmed, removed. */
-import { ArgumentError, ExistsError, NotFoundError } from '../core/errors.ts';
+import { ArgumentError, ExistsError, InvariantError, NotFoundError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { parseEntryId } from './entry-id.ts';
@@ -28,17 +28,17 @@ export async function openStream(
   name: string,
   retention: RetentionInput,
   create: boolean,
-): Promise<{ created: boolean; settings: unknown[] }> {
+): Promise<{ created: boolean; generation: string; settings: unknown[] }> {
   const { events, meta, partitions } = link.keys.stream(name);
-  const reply = await link.commands.run(
-    openStreamScript,
-    { events, meta, partitions },
-    { generation: newId(), create: create ? 1 : 0, settings: encodeRetention(retention) },
-  );
+  const args = { generation: newId(), create: create ? 1 : 0, settings: encodeRetention(retention) };
+  const run = (...asked: string[]) => link.commands.run(openStreamScript, { events, meta, partitions: asked }, args);
+  let reply = await run();
+  if (reply.status === 'UNKNOWN') reply = await run(partitions);
+  if (reply.status === 'UNKNOWN') throw new InvariantError('the script open_stream asks for a key that it has');
   if (reply.status === 'MISSING') throw new NotFoundError('stream', name);
   if (reply.status === 'PARTITIONED') throw partitionedError(name, reply.count);
   await link.registry.add('streams', name);
-  return { created: reply.created === 1, settings: reply.settings };
+  return { created: reply.created === 1, generation: reply.generation, settings: reply.settings };
 }
 
 /**

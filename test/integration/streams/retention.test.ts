@@ -14,7 +14,7 @@ describe('retention of a stream', () => {
   async function limited(retention: RetentionInput) {
     const link = await redis.connect();
     const stream = await EventStream.open(link, 's', { retention });
-    const held = async () => payloadsOf(await readAll(link, ['s']));
+    const held = async () => payloadsOf(await readAll(link, ['s'], { onGap: 'report' }));
     /** A sink that is there and reads nothing. */
     const silentSink = async (name = 'k') => {
       const { sink } = await openSink(redis, link, name, { streams: ['s'] });

@@ -165,7 +165,8 @@ class Real {
 
   async #join(name: string, wanted: string): Promise<void> {
     const { config, leases, group, cursor, counted } = this.#model;
-    const reply = await this.#link.commands.run(joinSinkScript, this.#keys, {
+    const keys = { ...this.#keys, partitions: [this.#keys.partitions] };
+    const reply = await this.#link.commands.run(joinSinkScript, keys, {
       sink: SINK,
       consumer: name,
       config: wanted,

@@ -15,29 +15,15 @@ local function store_settings(meta, given)
   end
 end
 
--- All keys of a stream and its sinks but its description.
-local function keys_of_life(events, sinks, consumers_prefix, dead_prefix)
-  local keys = {events, sinks}
-  local seen = {}
-  for _, field in ipairs(redis.call('HKEYS', sinks)) do
-    local sink = string.match(field, '^[^:]+')
-    if sink and not seen[sink] then
-      seen[sink] = true
-      keys[#keys + 1] = consumers_prefix .. sink
-      keys[#keys + 1] = dead_prefix .. sink
-    end
+-- Everything ends at one time, or with 0 at none. The keys of each sink follow by commands of the caller.
+local function expire_at(at, meta, ...)
+  for _, key in ipairs({...}) do
+    if at == 0 then redis.call('PERSIST', key) else redis.call('PEXPIREAT', key, whole(at)) end
   end
-  return keys
-end
-
--- Everything ends at one time, or with 0 at none.
-local function expire_at(at, meta, keys)
   if at == 0 then
-    for _, key in ipairs(keys) do redis.call('PERSIST', key) end
     redis.call('PERSIST', meta)
     redis.call('HDEL', meta, 'expireAtMs')
   else
-    for _, key in ipairs(keys) do redis.call('PEXPIREAT', key, whole(at)) end
     redis.call('PEXPIREAT', meta, whole(at + DESCRIBED_MS))
     redis.call('HSET', meta, 'expireAtMs', whole(at))
   end
@@ -54,7 +40,7 @@ local function begin_life(meta, generation, now)
   redis.call('HDEL', meta, 'bytes', 'countedTo', 'countedCount', 'trimmed', 'expireAtMs')
   redis.call('HSET', meta, 'generation', generation, 'createdAtMs', whole(now))
   local ttl = tonumber(redis.call('HGET', meta, 'ttlMs') or 0)
-  if ttl > 0 then expire_at(now + ttl, meta, {}) end
+  if ttl > 0 then expire_at(now + ttl, meta) end
 end
 
 -- A key that was made after the end of its stream was fixed ends with it.

@@ -5,21 +5,26 @@
 -- Consumers of one sink agree on its configuration; one may change it when no other has a lease.
 -- `recreated` 1: a group that should have been there was made anew. Of a stream or a sink that was removed on purpose
 -- nothing is made anew by who was in it; whoever opens it does.
--- The name of a partitioned stream is refused.
+-- The name of a partitioned stream is refused. The key that tells need only be given for a stream that is not there (UNKNOWN
+-- asks for it): in a cluster a key that does not exist would have this refused for as long as the slot moves.
 -- INCLUDE require_types time group entry_id retention partitioned
--- KEYS events meta partitions sinks consumers
+-- KEYS events meta sinks consumers partitions...
 -- ARGV sink consumer config start lease_ms generation fresh_generation cursor recovering
 -- REPLY OK generation:text cursor:text recreated:int
 -- REPLY MISMATCH config:text
 -- REPLY REMOVED
+-- REPLY UNKNOWN
 -- REPLY PARTITIONED count:int
-local err = wrong_type(events, 'stream', meta, 'hash', partitions, 'hash', sinks, 'hash', consumers, 'zset')
+local err = wrong_type(events, 'stream', meta, 'hash', partitions[1] or meta, 'hash', sinks, 'hash', consumers, 'zset')
 if err then return err end
-local divided = partition_count(partitions)
-if divided then return {'PARTITIONED', divided} end
 local now = math.floor(wall_us() / 1000)
 local described = redis.call('HMGET', meta, 'generation', 'state')
 local current = described[1]
+if not current or described[2] == 'removed' then
+  if not partitions[1] then return {'UNKNOWN'} end
+  local divided = partition_count(partitions[1])
+  if divided then return {'PARTITIONED', divided} end
+end
 if described[2] == 'removed' then
   if recovering == '1' then return {'REMOVED'} end
   redis.call('DEL', meta)

@@ -6,16 +6,27 @@
 -- then the rest is to be asked for again. Without events it only removes. `lost` holds sink, count, sink, count...
 -- An id that was used within the window, and has not been forgotten since: the same event is not added again and the first
 -- one's id is the result, another one is a `conflict`; ids over the cap are refused (`ids-full`), none is dropped for them.
--- A result is an id, behind `again ` when nothing was added for it, one of these words, `blocked` or `large`. `batch` holds for each event the number of its fields, its
--- publisher's id and its digest, or empty texts, then the fields.
+-- A result is an id, behind `again ` when nothing was added for it, one of these words, `blocked` or `large`. `batch` holds for
+-- each event the number of its fields, its publisher's id and its digest, or empty texts, then the fields. With ids `buckets`
+-- are where they are looked up, in that generation and at the time of `once_newest`; when these are others by now nothing is
+-- done (STALE).
+-- `ends_at_ms` is the new end of the stream when it was moved, else 0: the keys of its sinks are to follow, by single
+-- commands, because most of them need not exist.
 -- INCLUDE require_types time group entry_id retention bytes once
--- KEYS events meta sinks
--- ARGV consumers_prefix dead_prefix once_prefix once_window_ms once_cap step batch...
--- REPLY OK results:list done:int removed:int holder:text lost:list settings:list
+-- `more` holds the buckets, `bucket_count` of them, and then the key of the sinks; that only where there are sinks (else SINKS
+-- asks for it), because a key that does not exist would have this refused for as long as the slot moves in a cluster.
+-- KEYS events meta more...
+-- ARGV bucket_count once_generation once_newest once_window_ms once_cap step batch...
+-- REPLY OK results:list done:int removed:int holder:text lost:list settings:list ends_at_ms:int newest:int
+-- REPLY SINKS
+-- REPLY STALE generation:text newest:int
 -- REPLY MISSING
-local err = wrong_type(events, 'stream', meta, 'hash', sinks, 'hash')
+local buckets = {unpack(more, 1, tonumber(bucket_count))}
+local sinks = more[#buckets + 1]
+local err = wrong_type(events, 'stream', meta, 'hash', sinks or meta, 'hash')
 if err then return err end
 if redis.call('EXISTS', events) == 0 then return {'MISSING'} end
+if not sinks and #redis.call('XINFO', 'GROUPS', events) > 0 then return {'SINKS'} end
 local now = math.floor(wall_us() / 1000)
 step = tonumber(step)
 local settings = read_settings(meta)
@@ -27,6 +38,7 @@ local may_lose = settings[6] == 'dropOldest'
 
 local wanted = {}
 local wanted_bytes = 0
+local has_ids = false
 local position = 1
 while position <= #batch do
   local count = tonumber(batch[position])
@@ -34,8 +46,16 @@ while position <= #batch do
   local from = position + 3
   for i = from + 1, from + count - 1, 2 do size = size + #batch[i] end
   wanted[#wanted + 1] = {id = batch[position + 1], digest = batch[position + 2], from = from, to = from + count - 1, size = size}
+  if batch[position + 1] ~= '' then has_ids = true end
   if max_bytes == 0 or size <= max_bytes then wanted_bytes = wanted_bytes + size end
   position = from + count
+end
+
+local newest = once_number(now)
+local present = once_present(buckets, once_newest, now)
+if has_ids then
+  local generation = redis.call('HGET', meta, 'generation') or ''
+  if not present or once_generation ~= generation then return {'STALE', generation, newest} end
 end
 
 local length = redis.call('XLEN', events)
@@ -44,7 +64,7 @@ if max_bytes > 0 then
   bytes, counted_count, counted_to = count_bytes(events, meta, length, step)
   if counted_count < length then
     store_bytes(meta, bytes, counted_count, counted_to)
-    return {'OK', {}, 0, 0, '', {}, settings}
+    return {'OK', {}, 0, 0, '', {}, settings, 0, newest}
   end
 end
 
@@ -95,7 +115,6 @@ while too_old and dropped < #may_go and id_less(may_go[dropped + 1][1], too_old)
 while dropped < #may_go and is_over(length - dropped, bytes - dropped_bytes) do drop_next() end
 local done = has_more() and 0 or 1
 
-local generation = redis.call('HGET', meta, 'generation') or ''
 local window = tonumber(once_window_ms)
 local ids_left
 local asked = {}
@@ -104,9 +123,9 @@ local function known(event, index)
   if event.id == '' then return nil end
   local earlier = asked[event.id]
   if earlier then return wanted[earlier].digest == event.digest and earlier or 'conflict' end
-  local digest, found = once_find(once_prefix, generation, event.id, now, window)
+  local digest, found = once_find(buckets, present, event.id, now, window)
   if digest then return digest == event.digest and 'again ' .. found or 'conflict' end
-  ids_left = ids_left or tonumber(once_cap) - once_count(once_prefix, generation, now)
+  ids_left = ids_left or tonumber(once_cap) - once_count(buckets[present])
   if ids_left <= 0 then return 'ids-full' end
   ids_left = ids_left - 1
   asked[event.id] = index
@@ -173,6 +192,7 @@ if dropped > 0 then
 end
 
 local results = {}
+local made = false
 for i, verdict in ipairs(verdicts) do
   local event = wanted[i]
   -- A number: what became of the one that came first under this id.
@@ -182,19 +202,22 @@ for i, verdict in ipairs(verdicts) do
     results[i] = verdict
   end
   if verdict == 'fits' then
+    if event.id ~= '' and not made then
+      once_make(buckets, once_newest)
+      made = true
+    end
     counted_to = redis.call('XADD', events, '*', unpack(batch, event.from, event.to))
     results[i] = counted_to
-    if event.id ~= '' then once_store(once_prefix, generation, event.id, event.digest, counted_to, now, window) end
+    if event.id ~= '' then once_store(buckets[present], event.id, event.digest, counted_to) end
   end
 end
 if max_bytes > 0 then
   store_bytes(meta, bytes - dropped_bytes + accepted_bytes, length - dropped + accepted, counted_to)
 end
 -- A sliding time to live is moved once a hundredth of it has passed: not by every event.
-if ttl > 0 and settings[5] == 'sliding' and accepted > 0 then
-  local at = redis.call('PEXPIRETIME', events)
-  if at < now + ttl * 0.99 then
-    expire_at(now + ttl, meta, keys_of_life(events, sinks, consumers_prefix, dead_prefix))
-  end
+local ends_at = 0
+if ttl > 0 and settings[5] == 'sliding' and accepted > 0 and redis.call('PEXPIRETIME', events) < now + ttl * 0.99 then
+  ends_at = now + ttl
+  expire_at(ends_at, meta, events, sinks)
 end
-return {'OK', results, done, dropped, holder, lost, settings}
+return {'OK', results, done, dropped, holder, lost, settings, ends_at, newest}

@@ -1,9 +1,9 @@
 -- set_retention
 -- Changes the settings of a stream: an empty text leaves one as it is, 0 takes a limit away. The time to live counts from
--- now. Removing what is over the limits is another step.
+-- now; the keys of each sink follow by commands of the caller. Removing what is over the limits is another step.
 -- INCLUDE require_types time retention
 -- KEYS events meta sinks
--- ARGV consumers_prefix dead_prefix settings...
+-- ARGV settings...
 -- REPLY OK settings:list
 -- REPLY MISSING
 local err = wrong_type(events, 'stream', meta, 'hash', sinks, 'hash')
@@ -15,6 +15,6 @@ store_settings(meta, settings)
 if settings[2] ~= '' then redis.call('HDEL', meta, 'bytes', 'countedTo', 'countedCount') end
 local ttl = tonumber(redis.call('HGET', meta, 'ttlMs') or 0)
 if settings[4] ~= '' or settings[5] ~= '' then
-  expire_at(ttl > 0 and now + ttl or 0, meta, keys_of_life(events, sinks, consumers_prefix, dead_prefix))
+  expire_at(ttl > 0 and now + ttl or 0, meta, events, sinks)
 end
 return {'OK', read_settings(meta)}
