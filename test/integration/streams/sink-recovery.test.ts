@@ -193,6 +193,22 @@ describe('a sink that meets trouble', () => {
     expect(sink.stats.deadLettered).toBe(3);
   });
 
+  it('keeps all of an entry that is no event, or says how much it does not keep', async () => {
+    const { link } = await openStream(redis, 's');
+    const { events, dead } = link.keys.stream('s');
+    const values = (count: number) => Array.from({ length: count }, (_, i) => `v${i}`);
+    await openSink(redis, link, 'k', { streams: ['s'] });
+    await link.commands.call('XADD', events, '*', ...values(7000));
+    await link.commands.call('XADD', events, '*', ...values(20_000));
+    await untilDone(link, 's', 'k');
+    const letters = (await link.commands.call('XRANGE', dead('k'), '-', '+')) as [Buffer, Buffer[]][];
+    expect(letters.map(([, fields]) => fields.slice(6).map(String))).toEqual([values(7000), values(7000)]);
+    expect(letters.map(([, fields]) => String(fields[5]))).toEqual([
+      'malformed: entry has 3500 fields',
+      'malformed: entry has 10000 fields (6500 of its 10000 fields are not kept)',
+    ]);
+  });
+
   it('lets a handler put an event away at once', async () => {
     const { link, stream } = await openStream(redis, 's');
     const { seen } = await openSink(redis, link, 'k', { streams: ['s'] }, event => event.deadLetter('of no use'));

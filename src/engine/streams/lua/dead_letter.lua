@@ -1,5 +1,6 @@
 -- dead_letter
--- Copies an entry, as it is, to the sink's dead letters and acknowledges it: both or neither. Only the consumer to which
+-- Copies an entry, as it is, to the sink's dead letters and acknowledges it: both or neither. Of an entry with more than
+-- 3500 fields, which is none of ours, the first 3500 are kept, and the reason says how many are not. Only the consumer to which
 -- it is pending may, so a second try, or a consumer that lost it to another, changes nothing. With pending 0 (a sink
 -- that acknowledges nothing) it only copies. Dead letters over the cap are dropped, oldest first, and counted.
 -- INCLUDE require_types time group expire_with
@@ -20,9 +21,13 @@ if not entry then
   redis.call('HINCRBY', sinks, sink .. ':lost', 1)
   return {'LOST'}
 end
+-- As many values as a Lua call takes, with some to spare.
+local most = math.min(#entry[2], 7000)
+if most < #entry[2] then
+  reason = reason .. ' (' .. (#entry[2] - most) / 2 .. ' of its ' .. #entry[2] / 2 .. ' fields are not kept)'
+end
 -- Our fields come first: whoever decodes takes the first three, whatever names the entry's own have.
 local fields = {'i', id, 'c', count, 'r', reason}
-local most = math.min(#entry[2], 256)
 for i = 1, most do fields[#fields + 1] = entry[2][i] end
 local copy = redis.call('XADD', dead, '*', unpack(fields))
 expire_with(events, dead)
