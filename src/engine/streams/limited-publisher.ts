@@ -7,7 +7,8 @@
  * most once in `FOLLOW_MS`: a producer obeys a change so long after it and a round trip. What it adds before then is
  * counted by the next script like everything else.
  *
- * A script without a reply is sent again if all its events have ids, and never else.
+ * A script without a reply is sent again if all its events have ids, and never else. That happens beside the others, which
+ * go on; what comes with an id meanwhile waits behind it.
  */
 import { backoffMs } from '../core/backoff.ts';
 import { sleep } from '../core/clock.ts';
@@ -49,6 +50,10 @@ interface Waiting {
   readonly once: OnceKey | undefined;
   readonly fields: readonly Argument[];
   readonly sizeBytes: number;
+  /** With an id: until when it is sent again. */
+  readonly endMs: number;
+  /** It may have been added: it was sent, and there was no answer. */
+  uncertain: boolean;
   resolve(published: PublishedOnce): void;
   reject(error: unknown): void;
 }
@@ -70,6 +75,9 @@ export class LimitedPublisher {
   #retention: Retention | undefined;
   #queue: Waiting[] = [];
   #draining = false;
+  /** With ids, at first those that had no answer. */
+  #repeated: Waiting[] = [];
+  #repeating = false;
   /** Which hashes hold the ids at present: they are keys of the script, which says when they are others. At first a guess. */
   #onceAt: { generation: string; newest: number };
   /** The stream has sinks, or had. */
@@ -135,8 +143,14 @@ export class LimitedPublisher {
   publish(fields: readonly Argument[], once?: OnceKey): Promise<PublishedOnce> {
     let sizeBytes = 0;
     for (let at = 1; at < fields.length; at += 2) sizeBytes += Buffer.byteLength(fields[at] as string);
+    const endMs = this.#link.clock.monotonicMs() + this.#once.retryMs;
     return new Promise((resolve, reject) => {
-      this.#queue.push({ once, fields, sizeBytes, resolve, reject });
+      const waiting = { once, fields, sizeBytes, endMs, uncertain: false, resolve, reject };
+      if (once && this.#repeating) {
+        this.#repeated.push(waiting);
+        return;
+      }
+      this.#queue.push(waiting);
       this.active = true;
       if (this.#draining) return;
       this.#draining = true;
@@ -147,17 +161,63 @@ export class LimitedPublisher {
   /** Never rejects: each event is told of its own. */
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      const batch = this.#take();
+      const batch = take(this.#queue);
       try {
-        const settled = batch[0]?.once ? await this.#sendUntilAnswered(batch) : await this.#send(batch);
+        const settled = await this.#send(batch);
         this.#queue = batch.slice(settled).concat(this.#queue);
       } catch (error) {
-        for (const { reject } of batch) reject(error);
-        if (error instanceof RedisUnavailableError) this.#giveUp(error.message);
+        const again = this.#fail(batch, error);
+        if (again.length > 0) this.#repeat(again);
+        else if (error instanceof RedisUnavailableError) this.#giveUp(error.message);
       }
     }
     this.#draining = false;
     this.active = this.#retention !== undefined;
+  }
+
+  /** Tells the events of a script that failed. @returns those that are to be sent again. */
+  #fail(batch: readonly Waiting[], error: unknown): Waiting[] {
+    const nowMs = this.#link.clock.monotonicMs();
+    const again: Waiting[] = [];
+    for (const waiting of batch) {
+      if (!(error instanceof RedisUnavailableError)) {
+        waiting.reject(error);
+        continue;
+      }
+      waiting.uncertain ||= error.uncertain;
+      // What is surely not done is the caller's: it decides at once what an outage means.
+      if (waiting.once && waiting.uncertain && nowMs < waiting.endMs) again.push(waiting);
+      else waiting.reject(new RedisUnavailableError(error.message, { uncertain: waiting.uncertain, cause: error }));
+    }
+    return again;
+  }
+
+  /** What has an id and waits goes along, so that those with ids keep their order. */
+  #repeat(unanswered: readonly Waiting[]): void {
+    const hasId = ({ once }: Waiting) => once !== undefined;
+    this.#repeated.push(...unanswered, ...this.#queue.filter(hasId));
+    this.#queue = this.#queue.filter(waiting => !hasId(waiting));
+    if (this.#repeating) return;
+    this.#repeating = true;
+    this.#sendAgain();
+  }
+
+  /** Never rejects. */
+  async #sendAgain(): Promise<void> {
+    const { clock } = this.#link;
+    for (let attempt = 1; this.#repeated.length > 0; ) {
+      if (attempt > 0) await sleep(clock, backoffMs(attempt, RETRY));
+      const batch = take(this.#repeated);
+      try {
+        const settled = await this.#send(batch);
+        this.#repeated = batch.slice(settled).concat(this.#repeated);
+        attempt = 0;
+      } catch (error) {
+        this.#repeated = this.#fail(batch, error).concat(this.#repeated);
+        attempt++;
+      }
+    }
+    this.#repeating = false;
   }
 
   /** Behind a script that has waited in vain nobody is to wait as long once more for each script. */
@@ -169,43 +229,8 @@ export class LimitedPublisher {
     }
   }
 
-  #take(): Waiting[] {
-    let count = 0;
-    let bytes = 0;
-    const hasIds = this.#queue[0]?.once !== undefined;
-    for (const { once, sizeBytes } of this.#queue) {
-      // Those with ids may be sent again, the others not.
-      if ((once !== undefined) !== hasIds) break;
-      if (count === BATCH_COUNT || (count > 0 && bytes + sizeBytes > BATCH_BYTES)) break;
-      count++;
-      bytes += sizeBytes;
-    }
-    return this.#queue.splice(0, count);
-  }
-
-  async #sendUntilAnswered(batch: readonly Waiting[]): Promise<number> {
-    const { clock } = this.#link;
-    const endMs = clock.monotonicMs() + this.#once.retryMs;
-    let uncertain = false;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#send(batch, uncertain);
-      } catch (error) {
-        if (!(error instanceof RedisUnavailableError)) throw error;
-        uncertain ||= error.uncertain;
-        // Surely not done: the caller decides at once what an outage means.
-        if (!uncertain) throw error;
-        if (clock.monotonicMs() >= endMs) throw new RedisUnavailableError(error.message, { uncertain, cause: error });
-        await sleep(clock, backoffMs(attempt, RETRY));
-      }
-    }
-  }
-
-  /**
-   * `retried`: what is there may have been added by an attempt of this publisher, of which it has no answer.
-   * @returns how many of the batch are settled; the rest is to be sent again.
-   */
-  async #send(batch: readonly Waiting[], retried = false): Promise<number> {
+  /** @returns how many of the batch are settled; the rest is to be sent again. */
+  async #send(batch: readonly Waiting[]): Promise<number> {
     if (!this.#link.commands.ready) await this.#host.connected();
     const { events, meta, sinks } = this.#keys;
     const { generation, newest } = this.#onceAt;
@@ -247,7 +272,8 @@ export class LimitedPublisher {
       const text = String(result);
       const refusal = this.#refusal(text, waiting.sizeBytes, reply.holder);
       if (refusal) waiting.reject(refusal);
-      else if (text.startsWith(AGAIN)) waiting.resolve({ id: text.slice(AGAIN.length), added: retried });
+      // What is there may have been added by an attempt of this publisher, of which it has no answer.
+      else if (text.startsWith(AGAIN)) waiting.resolve({ id: text.slice(AGAIN.length), added: waiting.uncertain });
       else waiting.resolve({ id: text, added: true });
     });
     return reply.results.length;
@@ -292,4 +318,18 @@ export class LimitedPublisher {
         : `Sink "${holder}" has not acknowledged the oldest events. Raise the limits, or let the oldest go: "ponos stream set", or onFull: 'dropOldest'.`;
     return new FullError('RETENTION_BLOCKED', `stream "${this.#stream}" is full`, { hint });
   }
+}
+
+/** The next of a queue that go together: those with ids may be sent again, the others not. */
+function take(queue: Waiting[]): Waiting[] {
+  let count = 0;
+  let bytes = 0;
+  const hasIds = queue[0]?.once !== undefined;
+  for (const { once, sizeBytes } of queue) {
+    if ((once !== undefined) !== hasIds) break;
+    if (count === BATCH_COUNT || (count > 0 && bytes + sizeBytes > BATCH_BYTES)) break;
+    count++;
+    bytes += sizeBytes;
+  }
+  return queue.splice(0, count);
 }

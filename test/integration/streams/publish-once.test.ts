@@ -132,6 +132,34 @@ describe('publishing under an id', () => {
     expect((await held()).length).toBe(40);
   });
 
+  it('lets nobody who publishes without an id wait while it is repeated', async () => {
+    const { held } = await opened();
+    const proxy = await TcpProxy.start(redis.server.port);
+    redis.defer(() => proxy.stop());
+    const link = await redis.connect({ url: proxy.url, commandTimeoutMs: 300 });
+    const stream = await EventStream.open(link, 's', { onceRetryMs: 60_000 });
+    proxy.mode = 'swallow';
+    const settled: string[] = [];
+    const noted = (what: string, publishing: Promise<string>) =>
+      publishing.then(
+        () => settled.push(what),
+        error => settled.push(`${what} ${error.code}`),
+      );
+    const first = noted('first', stream.publishOnce('i', 'n', 'first'));
+    // One behind the script that has no answer, one when it is repeated.
+    await noted('behind', stream.publish('n', 'behind'));
+    const second = noted('second', stream.publishOnce('j', 'n', 'second'));
+    await noted('beside', stream.publish('n', 'beside'));
+    expect(settled.map(what => what.split(' ')[0])).toEqual(['behind', 'beside']);
+    proxy.mode = 'pass';
+    await Promise.all([first, second]);
+    expect(settled.slice(2)).toEqual(['first', 'second']);
+    expect((await held()).filter(payload => payload === 'first' || payload === 'second').sort()).toEqual([
+      'first',
+      'second',
+    ]);
+  });
+
   it('fails as uncertain when there is no answer for long, and may then be asked again', async () => {
     const { held } = await opened();
     const proxy = await TcpProxy.start(redis.server.port);
