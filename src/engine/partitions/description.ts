@@ -3,9 +3,12 @@
  * because with another number keys would change their partition, and with it lose their order.
  */
 
+import { isDeepStrictEqual } from 'node:util';
 import { ConflictError, ExistsError, NotFoundError } from '../core/errors.ts';
 import { type OptionTable, resolveOptions } from '../core/options.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { readStreamFacts } from '../streams/facts.ts';
+import { decodeRetention, encodeRetention, type RetentionInput, readRetention } from '../streams/retention.ts';
 import { removeStream } from '../streams/whole-stream.ts';
 import { checkPartitionedName, MAX_PARTITIONS, partitionNames } from './names.ts';
 import { describePartitionsScript, removePartitionsScript } from './scripts.gen.ts';
@@ -20,12 +23,19 @@ export const partitionOptions = {
   },
 } as const satisfies OptionTable;
 
+/**
+ * Streams that have the names of the partitions of a stream that is made: refused, or taken over if they have these limits.
+ * They may be partitions whose description went with the data of Redis, or have nothing to do with it.
+ */
+export type Taken = 'refused' | RetentionInput;
+
 /** How long the mark of a removed stream stays. */
 const REMOVED_MARK_S = 86_400;
 
 /**
  * Number of partitions of a stream, which is made partitioned when `count` is given: then `created` says whether by this.
- * @throws NotFoundError without `count` when there is none; ConflictError PARTITIONS_MISMATCH when it has another number;
+ * `taken` says what becomes of ordinary streams that have the names of its partitions then.
+ * @throws ConflictError CONFIG_MISMATCH, ExistsError because of those; NotFoundError without `count` when there is none; ConflictError PARTITIONS_MISMATCH when it has another number;
  *   ExistsError when it is an ordinary stream, without `count` ConflictError NOT_PARTITIONED; ArgumentError, WrongTypeError,
  *   RedisUnavailableError.
  */
@@ -33,8 +43,12 @@ export async function describePartitions(
   link: RedisLink,
   name: string,
   count?: number,
+  taken: Taken = {},
 ): Promise<{ count: number; created: boolean }> {
-  if (count !== undefined) resolveOptions('PartitionedStream', partitionOptions, { partitions: count });
+  if (count !== undefined) {
+    resolveOptions('PartitionedStream', partitionOptions, { partitions: count });
+    await checkTaken(link, name, count, taken);
+  }
   const reply = await describe(link, name, count ?? 0, false);
   switch (reply.status) {
     case 'OK':
@@ -80,6 +94,35 @@ export async function removePartitionedStream(link: RedisLink, name: string): Pr
   // Last, so that what a crash leaves can be removed by another try.
   await link.commands.run(removePartitionsScript, { description: partitions }, { keep_s: REMOVED_MARK_S });
   await link.registry.remove('streams', name);
+}
+
+/** Only who makes a partitioned stream looks; two who make it at once are not told from each other. */
+async function checkTaken(link: RedisLink, name: string, count: number, taken: Taken): Promise<void> {
+  const { status } = await describe(link, name, 0, false);
+  if (status === 'OK' || status === 'TAKEN') return;
+  await Promise.all(
+    partitionNames(name, count).map(async partition => {
+      const keys = link.keys.stream(partition);
+      const [{ exists }, retention] = await Promise.all([
+        readStreamFacts(link.commands, keys),
+        readRetention(link.commands, keys),
+      ]);
+      if (!exists) return;
+      if (taken === 'refused') {
+        throw new ExistsError('stream', partition, {
+          hint: `It would be a partition of "${name}". Remove it, choose another name, or take it over with PartitionedStream.open.`,
+        });
+      }
+      if (isDeepStrictEqual(retention, decodeRetention(encodeRetention(taken).map(text => text || null)))) return;
+      throw new ConflictError(
+        `stream "${partition}", which would be a partition of "${name}", is there with other limits`,
+        {
+          code: 'CONFIG_MISMATCH',
+          hint: 'All partitions have the same limits. "ponos stream set" changes those of a stream; or choose another name.',
+        },
+      );
+    }),
+  );
 }
 
 function notPartitioned(name: string): ConflictError {

@@ -61,14 +61,15 @@ export class PartitionedStream {
   }
 
   /**
-   * Makes the stream when `partitions` is given and it does not exist.
-   * @throws NotFoundError; ConflictError PARTITIONS_MISMATCH; ExistsError, without `partitions`
+   * Makes the stream when `partitions` is given and it does not exist. Streams that have the names of its partitions then are
+   * taken over if they have the same limits.
+   * @throws NotFoundError; ConflictError PARTITIONS_MISMATCH, CONFIG_MISMATCH when the limits are others; ExistsError, without `partitions`
    *   ConflictError NOT_PARTITIONED, when there is an ordinary stream of that name;
    *   ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
    */
   static async open(link: RedisLink, name: string, options: PartitionedStreamOptions = {}): Promise<PartitionedStream> {
     const { partitions, ...rest } = options;
-    const { count } = await describePartitions(link, name, partitions);
+    const { count } = await describePartitions(link, name, partitions, rest.retention);
     const streams = await Promise.all(partitionNames(name, count).map(each => EventStream.open(link, each, rest)));
     return new PartitionedStream(link, name, streams);
   }

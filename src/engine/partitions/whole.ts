@@ -15,7 +15,7 @@ import { partitionNames } from './names.ts';
 /**
  * Makes a partitioned stream that does not exist, each partition with the limits given. One of which a part is missing,
  * because its maker died, is completed.
- * @throws ExistsError; ConflictError PARTITIONS_MISMATCH; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
+ * @throws ExistsError, also of a stream that has the name of a partition; ConflictError PARTITIONS_MISMATCH; ArgumentError, OptionError, WrongTypeError, RedisUnavailableError.
  */
 export async function createPartitionedStream(
   link: RedisLink,
@@ -25,7 +25,7 @@ export async function createPartitionedStream(
 ): Promise<void> {
   // Refused before anything is made.
   encodeRetention(retention);
-  const { count, created } = await describePartitions(link, name, partitions);
+  const { count, created } = await describePartitions(link, name, partitions, 'refused');
   const opened = await Promise.all(partitionNames(name, count).map(each => openStream(link, each, retention, true)));
   if (created || opened.some(partition => partition.created)) return;
   throw new ExistsError('stream', name, { hint: '"ponos stream set" changes what is kept of it.' });

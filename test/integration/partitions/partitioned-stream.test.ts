@@ -145,6 +145,33 @@ describe('a partitioned stream', () => {
     ]);
   });
 
+  it('takes over no stream that happens to have the name of a partition, unless it is as one would be', async () => {
+    const link = await redis.connect();
+    await EventStream.open(link, 'orders.1', { retention: { maxLength: 2 } });
+    await expect(createPartitionedStream(link, 'orders', 3, { maxLength: 2 })).rejects.toMatchObject({
+      code: 'EXISTS',
+      message: expect.stringContaining('orders.1'),
+    });
+    for (const retention of [undefined, { maxLength: 3 }, { maxLength: 2, maxBytes: 1 }]) {
+      await expect(PartitionedStream.open(link, 'orders', { partitions: 3, retention })).rejects.toMatchObject({
+        code: 'CONFIG_MISMATCH',
+        message: expect.stringContaining('orders.1'),
+      });
+    }
+    // Nothing was made.
+    expect(await link.registry.list('streams')).toEqual(['orders.1']);
+    await expect(PartitionedStream.open(link, 'orders')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    // As when the description went with the data of one master of a cluster.
+    await PartitionedStream.open(link, 'orders', { partitions: 3, retention: { maxLength: 2 } });
+    await link.commands.call('DEL', link.keys.stream('orders').partitions);
+    await PartitionedStream.open(link, 'orders', { partitions: 3, retention: { maxLength: 2 } });
+    expect((await listStreams(link)).map(({ name, retention }) => [name, retention?.maxLength])).toEqual([
+      ['orders.0', 2],
+      ['orders.1', 2],
+      ['orders.2', 2],
+    ]);
+  });
+
   it('has its limits changed, and is trimmed, partition by partition, and what sinks lose is summed', async () => {
     const link = await redis.connect();
     const orders = await PartitionedStream.open(link, 'orders', { partitions: 3 });
