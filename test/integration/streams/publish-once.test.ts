@@ -140,7 +140,7 @@ describe('publishing under an id', () => {
     const stream = await EventStream.open(link, 's', { onceRetryMs: 60_000 });
     proxy.mode = 'swallow';
     const settled: string[] = [];
-    const noted = (what: string, publishing: Promise<string>) =>
+    const noted = (what: string, publishing: Promise<unknown>) =>
       publishing.then(
         () => settled.push(what),
         error => settled.push(`${what} ${error.code}`),
