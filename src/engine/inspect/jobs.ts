@@ -1,4 +1,5 @@
 import { NotFoundError } from '../core/errors.ts';
+import { storedCount } from '../core/stored.ts';
 import { decodeText } from '../core/text.ts';
 import { hash64, shardIndex } from '../pool/hash.ts';
 import { jobKeyBytes } from '../pool/job-key.ts';
@@ -176,7 +177,7 @@ function toSnapshot(pool: string, key: string, row: (Buffer | null)[], nowUs: nu
     row;
   if (!state) return undefined;
   const terms = parseTerms(String(termsText ?? ''));
-  const number = (value: Buffer | null | undefined) => Number(String(value ?? 0));
+  const number = (value: Buffer | null | undefined) => storedCount(value, 0);
   return {
     key,
     pool,

@@ -1,8 +1,10 @@
 /** What the snapshots of a pool are made of, in a handful of commands. */
 import { NotFoundError } from '../core/errors.ts';
 import { checkName } from '../core/names.ts';
-import { GOOD_HEALTH, parseHealth, type WorkerHealth } from '../pool/health.ts';
-import type { WorkerInfo } from '../pool/membership.ts';
+import { storedCount, storedFields } from '../core/stored.ts';
+import { parseHealth, type WorkerHealth } from '../pool/health.ts';
+import { UNKNOWN_WORKER, type WorkerInfo } from '../pool/membership.ts';
+import { shardCountOf } from '../pool/options.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { WorkerState } from './snapshots.ts';
 
@@ -123,7 +125,7 @@ async function readShard(link: RedisLink, name: string, shard: number): Promise<
   if (fields[0] === null) return undefined;
   const [
     ,
-    shards,
+    ,
     clock,
     last,
     clampMs,
@@ -137,7 +139,7 @@ async function readShard(link: RedisLink, name: string, shard: number): Promise<
     ended,
     failed,
     closedAt,
-  ] = fields.map(Number);
+  ] = fields.map(field => storedCount(field, 0));
   const timeUs = Number(time[0]) * 1_000_000 + Number(time[1]);
   const passedUs = Math.max(0, timeUs - (last ?? 0));
   const nowUs = (clock ?? 0) + Math.min(passedUs, (clampMs ?? 0) * 1000);
@@ -146,7 +148,7 @@ async function readShard(link: RedisLink, name: string, shard: number): Promise<
   const seenUs = (clock ?? 0) + passedUs;
   return {
     name,
-    shardCount: shards ?? 1,
+    shardCount: shardCountOf(fields[1]),
     clocksUs: [nowUs],
     seenUs: [seenUs],
     quarantineLeftMs: Math.max(0, ((quarantineEnd ?? 0) - nowUs) / 1000),
@@ -186,27 +188,11 @@ function readMembers(members: Buffer[], infos: HashReply, nowUs: number): Member
       id,
       state: leaseLeftMs <= 0 ? 'STALE' : live,
       leaseLeftMs,
-      incarnation: Number.parseInt(fields.get(`incarnation:${id}`) ?? '0', 10),
-      info: parseInfo(fields.get(`info:${id}`)),
-      health: healthOf(fields.get(`health:${id}`)),
+      // Behind it stands the node.
+      incarnation: storedCount(fields.get(`incarnation:${id}`)?.split(' ')[0], 0),
+      info: { ...UNKNOWN_WORKER, ...storedFields(fields.get(`info:${id}`), UNKNOWN_WORKER) },
+      health: parseHealth(fields.get(`health:${id}`)),
     });
   }
   return readings.sort((a, b) => (a.id < b.id ? -1 : 1));
-}
-
-function healthOf(text: string | undefined): WorkerHealth {
-  try {
-    return text === undefined ? GOOD_HEALTH : parseHealth(text);
-  } catch {
-    return GOOD_HEALTH;
-  }
-}
-
-function parseInfo(text: string | undefined): WorkerInfo {
-  const unknown = { group: '', capacity: 0, weight: 0, node: '', host: '', pid: 0, version: '', startedAtMs: 0 };
-  try {
-    return { ...unknown, ...(JSON.parse(text ?? '{}') as Partial<WorkerInfo>) };
-  } catch {
-    return unknown;
-  }
 }

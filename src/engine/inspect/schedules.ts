@@ -1,6 +1,8 @@
 import { NotFoundError } from '../core/errors.ts';
 import { checkName } from '../core/names.ts';
+import { storedCount } from '../core/stored.ts';
 import { decodeText } from '../core/text.ts';
+import { shardCountOf } from '../pool/options.ts';
 import { parseTerms } from '../pool/terms.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { toBlob } from './blob.ts';
@@ -62,7 +64,7 @@ async function shardCount(link: RedisLink, pool: string): Promise<number> {
   const fields = (await link.commands.call('HMGET', config, 'generation', 'shards')) as (Buffer | null)[];
   const [generation, shards] = fields;
   if (!generation) throw new NotFoundError('pool', pool, { hint: '"ponos pool list" shows those that exist.' });
-  return Number(String(shards ?? 1));
+  return shardCountOf(shards);
 }
 
 async function read(link: RedisLink, pool: string, shard: number, name: string): Promise<ScheduleSnapshot | undefined> {
@@ -74,7 +76,7 @@ async function read(link: RedisLink, pool: string, shard: number, name: string):
 
 function toSnapshot(pool: string, name: string, row: Row): ScheduleSnapshot {
   const text = (value: Buffer | null) => (value === null ? null : decodeText(value));
-  const numberOrNull = (value: Buffer | null) => (value === null ? null : Number(String(value)));
+  const numberOrNull = (value: Buffer | null) => storedCount(value, null);
   const count = (value: Buffer | null) => numberOrNull(value) ?? 0;
   const terms = row.terms && parseTerms(String(row.terms));
   return {

@@ -1,6 +1,7 @@
 /** Streams and their sinks as Redis has them: nothing is joined, nothing is written. */
 import { NotFoundError, type PonosError, RedisUnavailableError } from '../core/errors.ts';
 import { checkName, isName } from '../core/names.ts';
+import { storedCount } from '../core/stored.ts';
 import { decodeText } from '../core/text.ts';
 import { partitionNames } from '../partitions/names.ts';
 import type { RedisLink } from '../redis/link.ts';
@@ -231,7 +232,7 @@ async function readCore(link: RedisLink, stream: string, nowMs: number): Promise
 /** From the description of a stream: generation, state, end, settings. */
 function limitsOf(description: unknown): Pick<StreamCore, 'retention' | 'expiresAtMs'> {
   const [, , end, ...settings] = description as (Buffer | null)[];
-  return { retention: decodeRetention(settings) ?? null, expiresAtMs: end ? Number(String(end)) : null };
+  return { retention: decodeRetention(settings) ?? null, expiresAtMs: storedCount(end, null) };
 }
 
 async function readSink(
@@ -244,7 +245,7 @@ async function readSink(
   nowMs: number,
 ): Promise<SinkCore> {
   const name = decodeText(group.get('name') as Buffer);
-  const total = (counter: string) => Number(String(totals.get(`${name}:${counter}`) ?? 0));
+  const total = (counter: string) => storedCount(totals.get(`${name}:${counter}`) as Buffer | undefined, 0);
   const pendingCount = Number(group.get('pending'));
   const lastDeliveredId = String(group.get('last-delivered-id'));
   const reported = group.get('lag');

@@ -1,3 +1,5 @@
+import { storedFields } from '../core/stored.ts';
+
 /** What a worker says of itself beside its lease, for people. */
 export interface WorkerHealth {
   /** Handlers at work that did not stop in time. */
@@ -33,7 +35,6 @@ export class HealthReport {
   }
 }
 
-/** @throws SyntaxError on what no worker wrote. */
-export function parseHealth(text: string): WorkerHealth {
-  return { ...GOOD_HEALTH, ...(JSON.parse(text) as Partial<WorkerHealth>) };
+export function parseHealth(text: string | undefined): WorkerHealth {
+  return { ...GOOD_HEALTH, ...storedFields(text, GOOD_HEALTH) };
 }

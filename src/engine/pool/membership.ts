@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
+import { storedFields } from '../core/stored.ts';
 import { Placement, type Seat } from './placement.ts';
 import type { ProtocolRange } from './protocol.ts';
 import type { MembersReply } from './scripts.gen.ts';
@@ -20,6 +21,25 @@ export interface WorkerInfo {
   startedAtMs: number;
   /** Versions of the protocol its process speaks; absent: the first. */
   protocols?: ProtocolRange;
+}
+
+/** Of a worker that says nothing of itself. */
+export const UNKNOWN_WORKER: WorkerInfo = {
+  group: '',
+  capacity: 0,
+  weight: 0,
+  node: '',
+  host: '',
+  pid: 0,
+  version: '',
+  startedAtMs: 0,
+};
+
+/** undefined when nothing can be placed by it: no worker of a release up to this one wrote it, or somebody damaged it. */
+export function parseWorkerInfo(text: string): WorkerInfo | undefined {
+  const info = { ...UNKNOWN_WORKER, ...storedFields(text, UNKNOWN_WORKER) };
+  const { group, capacity, weight } = info;
+  return group !== '' && capacity >= 1 && weight > 0 && Number.isFinite(weight) ? info : undefined;
 }
 
 type Members = Extract<MembersReply, { status: 'MEMBERS' }>;
@@ -82,8 +102,10 @@ export class Membership {
     const seats: Seat[] = [];
     for (const [idBytes, owned, draining, text, proven] of rows) {
       const id = String(idBytes);
-      if (text.length > 0) this.#infos.set(id, JSON.parse(String(text)) as WorkerInfo);
+      const told = text.length > 0 && parseWorkerInfo(String(text));
+      if (told) this.#infos.set(id, told);
       const info = this.#infos.get(id);
+      // Nobody can tell what belongs to it: it gets nothing, and what it has stays.
       if (!info) continue;
       const { group, capacity, weight } = info;
       seats.push({ id, group, capacity, weight, draining: draining === 1, owned, proven: proven === 1 });

@@ -1,5 +1,6 @@
 import { OptionError } from '../core/errors.ts';
 import type { OptionInput, OptionTable, OptionValues } from '../core/options.ts';
+import { storedCount } from '../core/stored.ts';
 import type { DurabilityOption } from './durability.ts';
 import type { ProtocolRange } from './protocol.ts';
 
@@ -96,6 +97,15 @@ export const poolOptions = {
     doc: 'Work on a Redis that may evict keys. It can then lose jobs without a trace.',
   },
 } as const satisfies OptionTable;
+
+/** More than any release makes: what somebody damaged must not make a reader look for millions. */
+const MOST_SHARDS = 10_000;
+
+/** Shards of a pool as its settings have them; 1 for what no release writes. */
+export function shardCountOf(value: Uint8Array | null | undefined): number {
+  const count = storedCount(value, 1);
+  return count >= 1 && count <= MOST_SHARDS ? count : 1;
+}
 
 export const clientOptions = {
   create: { kind: 'flag', default: false, doc: 'Make the pool when it does not exist.' },

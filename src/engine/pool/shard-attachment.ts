@@ -10,6 +10,7 @@
 import { Emitter } from '../core/emitter.ts';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import { storedCount } from '../core/stored.ts';
 import type { Connection } from '../redis/connection.ts';
 import type { RedisLink } from '../redis/link.ts';
 import type { Argument, Script } from '../redis/script.ts';
@@ -129,6 +130,13 @@ export class ShardAttachment {
     if (generation === '') {
       throw new NotFoundError('pool', this.#pool, {
         hint: this.#removed ? REMOVED_HINT : 'It is made by the first worker that starts in it.',
+      });
+    }
+    const numbers = [shards, ledgerLength, deadLimit, limit, ...terms];
+    if (numbers.some(number => storedCount(number, undefined) === undefined)) {
+      throw new ConflictError(`the settings of pool "${this.#pool}" are damaged`, {
+        code: 'POOL_DAMAGED',
+        hint: `"ponos doctor ${this.#pool}" says what is missing.`,
       });
     }
     requireProtocol(this.#pool, protocol, this.#protocols);

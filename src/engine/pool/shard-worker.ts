@@ -306,6 +306,7 @@ export class ShardWorker {
     if (this.#lossCount > this.#assertedCount) return this.#reassert();
     this.#table.confirmed();
     if (reply.mail < 0) return this.#lease.lose('it is no member any more');
+    if (!membership.placement.seat(id) && this.#state === 'member') return this.#describeAgain();
     if (membership.placement.seat(id)?.draining) this.#drainInBackground();
     // Those of others; what stands in the way there must not keep this worker from its own.
     if (reply.reapable > 0) await this.#reap().catch(error => this.events.emit('error', error));
@@ -314,6 +315,13 @@ export class ShardWorker {
     if (this.#backlog && this.#state === 'member') await this.#puller.pull();
     const movesMs = this.#state === 'member' ? this.#mover.plan() : undefined;
     this.#pokeIn([reply.next_ms, movesMs, soon ? MailboxCursor.transitMs : undefined]);
+  }
+
+  /** What it says of itself cannot be read any more: nobody would give it a job. */
+  async #describeAgain(): Promise<void> {
+    await this.#register(this.#incarnation);
+    // Hints that are under way count from before.
+    this.#recorded.doubt();
   }
 
   /** Redis may have lost something: becomes a member of what it has now, and says what it holds. Then all is compared anew. */

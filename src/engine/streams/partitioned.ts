@@ -3,7 +3,11 @@
  * which are ordinary streams, have them. Whoever opens such a name as an ordinary stream would make another one beside them.
  */
 import { ConflictError } from '../core/errors.ts';
+import { storedCount } from '../core/stored.ts';
 import type { RedisLink } from '../redis/link.ts';
+
+/** More than any release makes. */
+const MOST = 10_000;
 
 /** Name of the ordinary stream that is partition `index`. */
 export function partitionName(stream: string, index: number): string {
@@ -14,7 +18,8 @@ export function partitionName(stream: string, index: number): string {
 export async function partitionCount(link: RedisLink, name: string): Promise<number | undefined> {
   const found = (await link.commands.call('HMGET', link.keys.stream(name).partitions, 'count', 'state')) as unknown[];
   const [count, state] = found.map(value => (value === null ? '' : String(value)));
-  return count && state !== 'removed' ? Number(count) : undefined;
+  // What somebody damaged is partitioned all the same: another stream must not be made beside its events.
+  return count && state !== 'removed' ? Math.min(Math.max(1, storedCount(count, 1)), MOST) : undefined;
 }
 
 /** @throws ConflictError `PARTITIONED` */

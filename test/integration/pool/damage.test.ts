@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { WrongTypeError } from '../../../src/engine/core/errors.ts';
 import { checkInvariants } from '../../../src/engine/inspect/invariants/invariants.ts';
 import { listLedger } from '../../../src/engine/inspect/ledger.ts';
-import { showPool } from '../../../src/engine/inspect/pools.ts';
+import { listWorkers, showPool } from '../../../src/engine/inspect/pools.ts';
+import { listSchedules } from '../../../src/engine/inspect/schedules.ts';
+import { PoolClient } from '../../../src/engine/pool/client.ts';
 import type { Shard } from '../../../src/engine/pool/shard.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { commandCount } from '../../support/dump.ts';
@@ -216,5 +218,65 @@ describe('damaged records', () => {
     const node = await fixture.node();
     await node.addWorker({ handler: { start() {} } });
     await refused;
+  });
+
+  it.each(['{', '', 'null', '7', '{"group":7,"capacity":"x"}', '{"group":"default","capacity":1e999}'])(
+    'a member that says %s of itself stops nobody, is told, and says it again',
+    async text => {
+      fixture.expectViolations();
+      const link = await fixture.look();
+      const shard = await openShard(link, fixture.pool);
+      await joinWorker(shard, 'dead');
+      const { memberInfo } = link.keys.pool(fixture.pool);
+      await link.commands.call('HSET', memberInfo, 'info:dead', text);
+      const client = await PoolClient.open(link, fixture.pool);
+      const node = await fixture.node();
+      const errors: unknown[] = [];
+      node.events.on('error', error => errors.push(error));
+      const worker = await node.addWorker({ id: 'w', handler: { start() {} } });
+      worker.events.on('error', error => errors.push(error));
+      await Promise.all(['a', 'b', 'c', 'd'].map(key => client.dispatch(key, '', { wait: 'started' })));
+      const { violations } = await checkInvariants(link, fixture.pool);
+      // An empty text is as good as none.
+      if (text !== '') expect(violations).toMatchObject([{ code: 'MEMBER_INFO_BROKEN', worker: 'dead' }]);
+      expect(await listWorkers(link, fixture.pool)).toHaveLength(2);
+      await link.commands.call('HSET', memberInfo, 'info:w', text);
+      await joinWorker(shard, 'other');
+      const info = async () => String(await link.commands.call('HGET', memberInfo, 'info:w'));
+      await until(async () => (await info()) !== text, 'the worker to say again what it is');
+      await client.dispatch('e', '', { wait: 'started' });
+      expect(errors).toEqual([]);
+      await client.close();
+    },
+  );
+
+  it('settings that are no numbers are told by a typed error, and a schedule whose tick is none waits', async () => {
+    fixture.expectViolations();
+    const link = await fixture.look();
+    const node = await fixture.node();
+    const { config, schedule } = link.keys.pool(fixture.pool);
+    let tickCount = 0;
+    const ticker = await node.ticker('t', { everyMs: 100 }, () => {
+      tickCount++;
+    });
+    await until(() => tickCount > 0, 'a tick');
+    await link.commands.call('HSET', schedule('t'), 'next', 'x');
+    ticker.poke();
+    const before = await commandCount(link, 'evalsha');
+    const beganMs = performance.now();
+    await until(() => performance.now() - beganMs > 1000, 'some rounds');
+    expect((await commandCount(link, 'evalsha')) - before).toBeLessThan(60);
+    expect(await listSchedules(link, fixture.pool)).toMatchObject([{ name: 't', nextAtMs: null }]);
+    for (const [field, value] of [
+      ['shards', 'x'],
+      ['shards', '99999999999999999999'],
+      ['clamp-ms', ''],
+    ] as const) {
+      const [stood] = (await link.commands.call('HMGET', config, field)) as Buffer[];
+      await link.commands.call('HSET', config, field, value);
+      await expect(PoolClient.open(link, fixture.pool)).rejects.toMatchObject({ code: 'POOL_DAMAGED' });
+      expect(await showPool(link, fixture.pool)).toMatchObject({ shardCount: 1 });
+      await link.commands.call('HSET', config, field, stood as Buffer);
+    }
   });
 });

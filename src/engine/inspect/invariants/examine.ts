@@ -5,6 +5,7 @@
 import { WrongTypeError } from '../../core/errors.ts';
 import { decodeText } from '../../core/text.ts';
 import { hash64, shardIndex } from '../../pool/hash.ts';
+import { parseWorkerInfo } from '../../pool/membership.ts';
 import { isTerms } from '../../pool/terms.ts';
 import type { KeyBytes } from '../../redis/keys.ts';
 import type { RedisLink } from '../../redis/link.ts';
@@ -369,6 +370,11 @@ export class ShardExaminer {
         .map(field => field.slice(field.indexOf(':') + 1))
         .filter(id => !known.has(id)),
     );
+    for (const worker of known) {
+      const info = infos[`info:${worker}`];
+      if (!info || parseWorkerInfo(String(info))) continue;
+      report('MEMBER_INFO_BROKEN', memberInfo, `without a valid description of "${worker}"`, 'with one', { worker });
+    }
     for (const worker of left) {
       report('MEMBER_INFO_LEFT', memberInfo, `describing "${worker}"`, 'silent about it: it is no member', { worker });
     }

@@ -5,6 +5,7 @@
 import { sleep } from '../../core/clock.ts';
 import { checkName } from '../../core/names.ts';
 import { decodeText } from '../../core/text.ts';
+import { shardCountOf } from '../../pool/options.ts';
 import type { RedisLink } from '../../redis/link.ts';
 import { ShardExaminer, type Subject, type Suspect } from './examine.ts';
 import { type Placed, ROLE_TYPES, RoleTable } from './roles.ts';
@@ -34,7 +35,6 @@ export interface InvariantReport {
 const DEFAULT_LIMIT = 1000;
 const PAGE = 500;
 const LOOK_AGAIN_MS = [10, 50] as const;
-const MAX_SHARDS = 10_000;
 
 /** @throws ArgumentError on a bad name. A pool that does not exist has no violations and no shards. */
 export async function checkInvariants(
@@ -105,8 +105,7 @@ export class InvariantWalk {
     const type = String(await this.#link.commands.call('TYPE', config));
     if (type !== 'hash') return type === 'none' ? 0 : 1;
     const [found] = (await this.#link.commands.call('HMGET', config, 'shards')) as (Buffer | null)[];
-    const count = Number(String(found ?? 1));
-    return Number.isInteger(count) && count >= 1 && count <= MAX_SHARDS ? count : 1;
+    return shardCountOf(found);
   }
 
   #byShard(names: readonly Buffer[]): Map<number, NamedPlace[]> {

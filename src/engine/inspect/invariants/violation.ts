@@ -42,6 +42,8 @@ export const REMEDIES = {
   OWNER_NOT_MEMBER: 'derived',
   /** A description is left of a worker that is no member. */
   MEMBER_INFO_LEFT: 'derived',
+  /** What a worker says of itself cannot be read: nothing is given to it until it says so again. */
+  MEMBER_INFO_BROKEN: 'none',
   NOTES_WITHOUT_JOB: 'derived',
   DEAD_WITHOUT_RECORD: 'derived',
   DEAD_UNLISTED: 'derived',

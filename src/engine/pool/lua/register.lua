@@ -1,7 +1,8 @@
 -- register
 -- Makes a worker a member for one lease, under a new incarnation after a fence. What is recorded to it stays its own: it
 -- claims it again. A worker's name belongs to one node while its lease, or what was left of it, is not reaped. In
--- quarantine a worker registers again under the incarnation it has, to be a member of what Redis has now.
+-- quarantine a worker registers again under the incarnation it has, to be a member of what Redis has now; also when
+-- somebody damaged what it says of itself.
 -- Hints are numbered above every token and from the time on, so that one of an earlier membership, or of an earlier life of
 -- the shard, is never taken for a later one.
 -- Allowed when memory is full: somebody must run what there is, and a worker that was fenced must be able to come back.
@@ -15,7 +16,8 @@
 local refusal = enter('lease-ms', 'grace-ms') or check_identity()
 if refusal then return refusal end
 local lease = read('zset', 'ZSCORE', members, worker)
-local stand = read('hash', 'HMGET', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'mail:' .. worker)
+local stand = read('hash', 'HMGET', member_info, 'node:' .. worker, 'incarnation:' .. worker, 'mail:' .. worker,
+  'info:' .. worker)
 local owned = read('set', 'SCARD', own)
 if wrong then return wrong end
 local lease_us, grace_us = shard.more[1] * 1000, shard.more[2] * 1000
@@ -24,7 +26,7 @@ if lease and stand[1] ~= node and tonumber(lease) + grace_us > shard.now then
 end
 redis.call('ZADD', members, whole(shard.now + lease_us), worker)
 local again = lease and stand[1] == node and stand[2] == incarnation
-if again and shard.quarantine == 0 then
+if again and shard.quarantine == 0 and stand[4] == info then
   save()
   return {'REGISTERED', shard.epoch, tonumber(stand[3]) and stand[3] or '0', owned}
 end

@@ -8,6 +8,10 @@ import type { Ticks } from './ticks.ts';
 /** `skip`: nothing. `one`: the last tick that has come up, for all. `all`: each, in order, the last `maxMisfires` of them. */
 export type MisfirePolicy = 'skip' | 'one' | 'all';
 
+export function isMisfirePolicy(text: string | undefined): text is MisfirePolicy {
+  return text === 'skip' || text === 'one' || text === 'all';
+}
+
 export interface MisfireTerms {
   misfire: MisfirePolicy;
   maxMisfires: number;

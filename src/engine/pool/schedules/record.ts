@@ -5,11 +5,12 @@
 import { hash } from 'node:crypto';
 import { type Bytes, byteLength } from '../../core/bytes.ts';
 import type { OptionInput } from '../../core/options.ts';
+import { storedCount } from '../../core/stored.ts';
 import type { KeyBytes } from '../../redis/keys.ts';
 import type { Argument } from '../../redis/script.ts';
 import { formatTerms } from '../terms.ts';
-import type { MisfirePolicy, MisfireTerms } from './misfire.ts';
-import type { ScheduleSettings, scheduleOptions, TickerSettings, tickerOptions } from './options.ts';
+import { isMisfirePolicy, type MisfireTerms } from './misfire.ts';
+import { type ScheduleSettings, scheduleOptions, type TickerSettings, type tickerOptions } from './options.ts';
 import { DEFAULT_TIME_ZONE, type Ticks, type Timing, ticksOf } from './ticks.ts';
 
 /** What a schedule dispatches and when. */
@@ -85,15 +86,16 @@ export function parseRecord(row: readonly (Buffer | null)[]): ScheduleRecord | u
   if (revision === undefined) return undefined;
   return {
     revision,
-    nextMs: next === undefined ? undefined : Number(next),
-    lastTickMs: Number(lastTick ?? 0),
+    // Without one it waits, as if it were paused, until somebody replaces it.
+    nextMs: storedCount(next, undefined),
+    lastTickMs: storedCount(lastTick, 0),
     key: row[2] ?? undefined,
     terms: {
-      misfire: (misfire ?? 'one') as MisfirePolicy,
-      maxMisfires: Number(maxMisfires ?? 1),
-      toleranceMs: Number(tolerance ?? 0),
+      misfire: isMisfirePolicy(misfire) ? misfire : 'one',
+      maxMisfires: Math.min(storedCount(maxMisfires, 1), scheduleOptions.maxMisfires.max),
+      toleranceMs: storedCount(tolerance, 0),
     },
-    failures: Number(failures ?? 0),
+    failures: storedCount(failures, 0),
     ticks: () => ticksOf(cron === undefined ? { everyMs: Number(every) } : { cron, timeZone }, Number(anchor)),
   };
 }
