@@ -208,6 +208,32 @@ describe('damaged records', () => {
     expect(await showPool(link, fixture.pool)).toMatchObject({ jobCount: 9, queuedCount: 0 });
   });
 
+  it('a worker whose set was overwritten keeps no other from being reaped', async () => {
+    fixture.expectViolations();
+    const link = await fixture.look();
+    const shard = await openShard(link, fixture.pool);
+    const keys = link.keys.pool(fixture.pool);
+    for (const worker of ['a', 'b', 'c']) {
+      await joinWorker(shard, worker);
+      await shard.dispatch(request(`of-${worker}`, { worker, epoch: await epochOf(shard) }));
+    }
+    await link.commands.call('DEL', keys.owned('a'));
+    await link.commands.call('SET', keys.owned('a'), 'foreign');
+    await passTime(link, fixture.pool, 700_000);
+    const reaped: string[] = [];
+    for (;;) {
+      const reply = await shard.reap(10, 0.5);
+      if (reply.status !== 'REAPED') break;
+      reaped.push(reply.worker);
+    }
+    expect(reaped).toEqual(['b', 'c']);
+    // What it owned may be told by its record; nothing of it is thrown away.
+    expect(String(await link.commands.call('GET', keys.owned('a')))).toBe('foreign');
+    expect((await shard.due('default', 0, 10)).keys.map(String)).toEqual(['of-b', 'of-c']);
+    const { violations } = await checkInvariants(link, fixture.pool);
+    expect(violations.map(({ code }) => code)).toContain('WRONG_TYPE');
+  });
+
   it('who waits for a job whose record is broken is told', async () => {
     const link = await fixture.look();
     const client = await fixture.client();

@@ -11,22 +11,31 @@
 -- REPLY NONE
 -- REPLY LOST
 local FREE_CRASHES = 2
+local MOST_LOOKED_AT = 100
 local refusal = enter('lease-ms', 'grace-ms') or check_identity()
 if refusal then return refusal end
 local lease_us, grace_us = shard.more[1] * 1000, shard.more[2] * 1000
-local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - grace_us), 'WITHSCORES', 'LIMIT', 0, 2)
+local over = read('zset', 'ZRANGEBYSCORE', members, '-inf', whole(shard.now - grace_us), 'WITHSCORES', 'LIMIT', 0,
+  MOST_LOOKED_AT)
 read('hash', 'HLEN', member_info)
 read('set', 'SCARD', groups)
 read('zset', 'ZCARD', dead)
-local worker = not wrong and over[1]
-local keys = worker and read('set', 'SRANDMEMBER', own_prefix .. worker, batch) or {}
 if wrong then return wrong end
+local worker, own, keys, renewed_at = nil, nil, nil, nil
+local left = #over / 2
+for i = 1, #over, 2 do
+  own = own_prefix .. over[i]
+  keys = redis.pcall('SRANDMEMBER', own, batch)
+  left = left - 1
+  if not keys.err then
+    worker, renewed_at = over[i], tonumber(over[i + 1]) - lease_us
+    break
+  end
+end
 if not worker or shard.quarantine > 0 then
   save()
   return {'NONE'}
 end
-local own = own_prefix .. worker
-local renewed_at = tonumber(over[2]) - lease_us
 for i = 1, #keys do
   local key = keys[i]
   local job, flaw = job_of(key, renewed_at)
@@ -51,7 +60,7 @@ for i = 1, #keys do
     end
   end
 end
-local more = #over > 2
+local more = left > 0
 if redis.call('SCARD', own) == 0 then
   forget(worker)
   log('expired', '', worker, '', '')
