@@ -49,11 +49,20 @@ export interface WorkerLease extends JobLease {
   onRenewed(listener: () => void): () => void;
   /** Calls when the lease is over, before the handlers are told; the returned function ends that. */
   onLost(listener: () => void): () => void;
+  /** Gives the lease up: the handler cannot be trusted to end what it runs. Its jobs stop, and are others' after the lease. */
+  lose(why: string): void;
+  /** Tells something by the `error` event of the worker. */
+  report(error: unknown): void;
 }
 
 interface HandlerHooks {
   /** Called with the worker's lease before its first job; in a pool of several shards, once for the lease of each. */
   attach?(lease: WorkerLease): Promise<void> | void;
+  /**
+   * Called before the worker takes jobs again after it lost the lease. While it throws, the worker stays away, and asks
+   * again.
+   */
+  prepare?(lease: WorkerLease): Promise<void> | void;
   /** Called after the last job under that lease. */
   detach?(lease: WorkerLease): Promise<void> | void;
   /** Ends the job; when the promise settles nothing of it may be at work any more. */

@@ -13,7 +13,7 @@ import { type LeaseTerms, lagLimitMs } from './options.ts';
 export interface LeaseEvents {
   renewed: undefined;
   lost: LeaseLostError;
-  /** A renewal that failed; the next one follows soon. */
+  /** A renewal that failed, and the next one follows soon; or what a handler reports. */
   error: unknown;
 }
 
@@ -94,6 +94,10 @@ export class Lease implements WorkerLease {
     this.#held = false;
     this.#cancel();
     this.events.emit('lost', new LeaseLostError(`the lease of the worker is over: ${why}`));
+  }
+
+  report(error: unknown): void {
+    this.events.emit('error', error);
   }
 
   /** Whether the lease stands; gives it up when the clock says it does not, without waiting for the timer. */

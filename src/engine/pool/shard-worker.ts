@@ -369,11 +369,12 @@ export class ShardWorker {
 
   /** Handlers have their budget to stop; then the worker becomes a member again. */
   async #recover(stopping: Promise<void>): Promise<void> {
-    const { clock, shard, membership, id, info } = this.#setup;
+    const { clock, shard, membership, id, info, handler } = this.#setup;
     try {
       await stopping;
       for (let attempt = 1; !this.#closing.signal.aborted && this.#state === 'fenced'; attempt++) {
         try {
+          await handler.prepare?.(this.#lease);
           // Where replies are lost a registration would arrive all the same, and keep others from the jobs: ask first.
           await shard.members(id, info.group, membership.epoch);
           if (this.#lossCount > this.#assertedCount) await this.#table.putBack(this.#self());

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -14,7 +14,7 @@ describe('jobs run as child processes', () => {
     fixture.defer(() => rm(path, { recursive: true, force: true }));
     return path;
   }
-  const exec = (options: Pick<ExecHandlerOptions, 'command' | 'kind' | 'stopBudgetMs' | 'output'>) =>
+  const exec = (options: Pick<ExecHandlerOptions, 'command' | 'kind' | 'stopBudgetMs' | 'output' | 'watchdogFile'>) =>
     createExecHandler({ env: { PATH: process.env.PATH }, output: 'ignore', ...options });
 
   it('gives the payload on standard input and the job in the environment', async () => {
@@ -112,6 +112,79 @@ describe('jobs run as child processes', () => {
       code: 'HANDLER_FAILED',
       message: expect.stringContaining('exited with code 127'),
     });
+  });
+
+  /** A watchdog that tells its process id, and ends at once while there is a file `broken`. */
+  async function watchdogIn(path: string): Promise<string> {
+    const program = new URL('../../../src/engine/pool/exec/watchdog.ts', import.meta.url).href;
+    const file = join(path, 'watchdog.mjs');
+    await writeFile(
+      file,
+      `import { appendFileSync, existsSync } from 'node:fs';
+appendFileSync(${JSON.stringify(join(path, 'watchdogs'))}, process.pid + '\\n');
+if (existsSync(${JSON.stringify(join(path, 'broken'))})) {
+  process.stdout.write('ready\\n', () => process.exit(1));
+} else await import(${JSON.stringify(program)});
+`,
+    );
+    return file;
+  }
+  const linesOf = async (file: string) =>
+    (await readFile(file, 'utf8').catch(() => '')).split('\n').filter(line => line !== '');
+
+  it('goes on under another watchdog when somebody kills the first, and tells it', async () => {
+    const path = await folder();
+    const node = await fixture.node();
+    const command = `echo "$PONOS_JOB_KEY $$" >> ${path}/starts; while :; do sleep 0.1; done`;
+    const handler = exec({ command, watchdogFile: await watchdogIn(path) });
+    const worker = await node.addWorker({ handler });
+    const errors: string[] = [];
+    worker.events.on('error', error => errors.push(String(error)));
+    await node.dispatch('k', '', { wait: 'started' });
+    process.kill(Number((await linesOf(`${path}/watchdogs`))[0]), 'SIGKILL');
+    // It begins only under the new one.
+    await until(() => errors.length > 0, 'it to be told');
+    await node.dispatch('l', '', { wait: 'started' });
+    expect(await linesOf(`${path}/watchdogs`)).toHaveLength(2);
+    await until(async () => (await linesOf(`${path}/starts`)).length === 2, 'both to run');
+    const pids = (await linesOf(`${path}/starts`)).map(line => Number(line.split(' ')[1]));
+    expect(pids.every(alive)).toBe(true);
+    expect(errors).toEqual([expect.stringContaining('the watchdog of the jobs ended (SIGKILL)')]);
+    // The new one guards both: it ends them when it is told that the worker is gone.
+    await node.close();
+    await until(() => !pids.some(alive), 'the children to end');
+  });
+
+  it('takes no jobs while there is no watchdog, and burns no attempt of those it had', {
+    timeout: 40_000,
+  }, async () => {
+    const path = await folder();
+    const node = await fixture.node({ lease: TEST_LEASE });
+    const command = `echo "$PONOS_JOB_ATTEMPT $$" >> ${path}/starts; while :; do sleep 0.1; done`;
+    const handler = exec({ command, watchdogFile: await watchdogIn(path) });
+    const worker = await node.addWorker({ handler });
+    const errors: string[] = [];
+    worker.events.on('error', error => errors.push(String(error)));
+    let failedCount = 0;
+    worker.events.on('failed', () => failedCount++);
+    await node.dispatch('k', '', { wait: 'started', attempts: 2 });
+    await until(async () => (await linesOf(`${path}/starts`)).length === 1, 'it to run');
+    const pid = Number((await linesOf(`${path}/starts`))[0]?.split(' ')[1]);
+    await writeFile(`${path}/broken`, '');
+    const fenced = worker.events.once('fenced');
+    process.kill(Number((await linesOf(`${path}/watchdogs`))[0]), 'SIGKILL');
+    await fenced;
+    await until(() => !alive(pid), 'the child to end');
+    const beganMs = performance.now();
+    await until(() => performance.now() - beganMs > 4000, 'some attempts');
+    // The first one, its successor, and those that follow 0.2, 0.4, 0.8, 1.6 s after each other or sooner by half.
+    expect((await linesOf(`${path}/watchdogs`)).length).toBeLessThan(10);
+    expect(errors.length).toBeGreaterThan(0);
+    await rm(`${path}/broken`);
+    await until(async () => (await linesOf(`${path}/starts`)).length > 1, 'it to run again', { limitMs: 20_000 });
+    const attempts = (await linesOf(`${path}/starts`)).map(line => line.split(' ')[0]);
+    expect(new Set(attempts)).toEqual(new Set(['1']));
+    expect(failedCount).toBe(0);
   });
 
   it('kills the children when the lease is over, and starts them again with a new token', async () => {

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Clock, within } from '../../core/clock.ts';
-import { ClosedError, OptionError } from '../../core/errors.ts';
+import { backoffMs } from '../../core/backoff.ts';
+import { type Clock, sleep, within } from '../../core/clock.ts';
+import { ClosedError, HandlerError, OptionError } from '../../core/errors.ts';
 import type { WorkerLease } from '../handler.ts';
 import { momentIn } from '../moment.ts';
 import { findProgram } from '../program.ts';
-import { signalGroup } from './process-group.ts';
 
 export interface GuardOptions {
   clock: Clock;
@@ -12,9 +12,20 @@ export interface GuardOptions {
   watchdogFile: string | undefined;
   /** Between SIGTERM and SIGKILL when this process dies. */
   graceMs: number;
+  /** A watchdog ended by itself, or could not be started again. */
+  onTrouble: (error: unknown) => void;
+  /** There is no watchdog for a while: nothing that needs one may go on. */
+  onOutage: () => void;
 }
 
 const START_LIMIT_MS = 10_000;
+/** Of one that takes over: until then only the worker itself ends what is at work. */
+const TAKE_OVER_LIMIT_MS = 2000;
+/** After the second failure. A watchdog that lived so long did not fail by itself. */
+const RETRY = { baseMs: 200, maxMs: 30_000 };
+const OLD_MS = 10_000;
+/** How long `ready` waits. */
+const READY_LIMIT_MS = 5000;
 /** Share of the stop budget of the lease after which what still runs is killed. */
 const FENCE_SHARE = 0.6;
 
@@ -23,14 +34,25 @@ export function fenceBudgetMs(lease: WorkerLease): number {
   return lease.stopBudgetMs * FENCE_SHARE;
 }
 
-/** The worker's end of the watchdog: says which process groups to guard and until when. */
+/**
+ * The worker's end of the watchdog: says which process groups to guard and until when. A watchdog that ends by itself is
+ * replaced. What is at work meanwhile goes on, ended by the worker alone, and nothing new begins; when its successor does
+ * not start in time, or ends as soon as it is up, there is an outage: the owner must end everything until `ready`.
+ */
 export class Guard {
   readonly #options: GuardOptions;
   readonly #file: string;
   readonly #groups = new Set<number>();
+  readonly #closing = new AbortController();
   #process: ChildProcess | undefined;
+  #startedAtMs = 0;
+  /** Watchdogs that ended young or did not start, one after the other. */
+  #failures = 0;
+  /** The first attempt to replace one. */
+  #replacing: Promise<void> | undefined;
+  /** The attempts after it. */
+  #trying: Promise<void> | undefined;
   #deadline = '';
-  #closed = false;
 
   /** @throws OptionError when there is no such program. */
   constructor(options: GuardOptions) {
@@ -40,16 +62,24 @@ export class Guard {
 
   /** @throws OptionError when the watchdog does not start. */
   async open(): Promise<void> {
-    await this.#start();
+    await this.#start(START_LIMIT_MS);
+  }
+
+  /** @throws HandlerError when there is no watchdog for a while. */
+  async ready(): Promise<void> {
+    await this.#replacing?.catch(() => {});
+    if (this.#trying) await within(this.#options.clock, READY_LIMIT_MS, this.#trying, () => {});
+    if (!this.#process) throw new HandlerError('there is no watchdog: no job can be begun');
   }
 
   /**
    * Resolves when the watchdog knows of the group, or will whatever becomes of this process: what is written to a pipe
    * outlives its writer.
    */
-  guard(pid: number): Promise<void> {
+  async guard(pid: number): Promise<void> {
     this.#groups.add(pid);
-    return this.#tell(`{"guard":${pid}}\n`);
+    await this.#replacing;
+    await this.#tell(`{"guard":${pid}}\n`);
   }
 
   release(pid: number): void {
@@ -68,26 +98,26 @@ export class Guard {
   }
 
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     this.#process?.stdin?.end();
   }
 
-  async #start(): Promise<void> {
-    const child = spawn(process.execPath, [this.#file, String(this.#options.graceMs)], {
+  async #start(limitMs: number): Promise<void> {
+    const { clock, graceMs } = this.#options;
+    const child = spawn(process.execPath, [this.#file, String(graceMs)], {
       stdio: ['pipe', 'pipe', 'ignore'],
       // A group of its own, so that what ends the worker's group does not end the watchdog.
       detached: true,
     });
-    this.#process = child;
     child.stdin.on('error', () => {});
-    child.once('exit', () => this.#ended(child));
+    child.once('exit', (code, signal) => this.#ended(child, signal ?? `exit code ${code}`));
     const ready = new Promise<boolean>(resolve => {
       child.stdout.once('data', () => resolve(true));
       child.once('error', () => resolve(false));
       child.once('exit', () => resolve(false));
     });
-    const started = await within(this.#options.clock, START_LIMIT_MS, ready, () => false);
-    if (!started) {
+    const started = await within(clock, limitMs, ready, () => false);
+    if (!started || child.exitCode !== null || child.signalCode !== null) {
       child.kill('SIGKILL');
       throw new OptionError(`the watchdog does not start: ${this.#file}`);
     }
@@ -95,20 +125,55 @@ export class Guard {
     // It must not keep this process alive.
     child.unref();
     (child.stdin as unknown as { unref?(): void }).unref?.();
+    if (this.#closing.signal.aborted) {
+      child.stdin.end();
+      throw new ClosedError('watchdog');
+    }
+    this.#process = child;
+    this.#startedAtMs = clock.monotonicMs();
+    if (this.#deadline !== '') await this.#tell(this.#deadline);
+    for (const pid of this.#groups) await this.#tell(`{"guard":${pid}}\n`);
   }
 
-  /** Somebody killed the watchdog. Nothing may run unguarded: a new one takes over, or everything ends. */
-  #ended(child: ChildProcess): void {
-    if (this.#closed || this.#process !== child) return;
+  /** Somebody killed the watchdog, or it cannot live here. */
+  #ended(child: ChildProcess, why: string): void {
+    if (this.#closing.signal.aborted || this.#process !== child) return;
+    const { clock, onTrouble } = this.#options;
     this.#process = undefined;
-    this.#start()
-      .then(async () => {
-        if (this.#deadline !== '') await this.#tell(this.#deadline);
-        for (const pid of this.#groups) await this.#tell(`{"guard":${pid}}\n`);
-      })
-      .catch(() => {
-        for (const pid of this.#groups) signalGroup(pid, 'SIGKILL');
+    this.#failures = clock.monotonicMs() - this.#startedAtMs >= OLD_MS ? 1 : this.#failures + 1;
+    onTrouble(new HandlerError(`the watchdog of the jobs ended (${why}) and is started again`));
+    this.#replacing = this.#replace().finally(() => {
+      this.#replacing = undefined;
+    });
+    this.#replacing.catch(() => {});
+  }
+
+  /** @throws when there is an outage */
+  async #replace(): Promise<void> {
+    try {
+      if (this.#failures > 1) throw new HandlerError('the watchdog of the jobs does not stay up');
+      await this.#start(TAKE_OVER_LIMIT_MS);
+    } catch (error) {
+      if (this.#closing.signal.aborted) throw error;
+      this.#failures++;
+      this.#trying ??= this.#tryAgain().finally(() => {
+        this.#trying = undefined;
       });
+      this.#options.onTrouble(error);
+      this.#options.onOutage();
+      throw error;
+    }
+  }
+
+  async #tryAgain(): Promise<void> {
+    while (!this.#process && !this.#closing.signal.aborted) {
+      await sleep(this.#options.clock, backoffMs(this.#failures - 1, RETRY), this.#closing.signal);
+      if (this.#closing.signal.aborted) return;
+      await this.#start(TAKE_OVER_LIMIT_MS).catch(error => {
+        this.#failures++;
+        this.#options.onTrouble(error);
+      });
+    }
   }
 
   #limit(deadline: string): Promise<void> {

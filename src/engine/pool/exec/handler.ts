@@ -48,6 +48,7 @@ export function createExecHandler(options: ExecHandlerOptions): ServiceHandler |
   const supervisor = new Supervisor({ command, env, cwd, output, watchdogFile, clock, ...settings });
   const hooks = {
     attach: (lease: WorkerLease) => supervisor.attach(lease),
+    prepare: (lease: WorkerLease) => supervisor.prepare(lease),
     detach: (lease: WorkerLease) => supervisor.detach(lease),
     stop: (job: Job, reason: StopReason) => supervisor.stop(job, reason),
   };
@@ -105,11 +106,21 @@ class Supervisor {
 
   async attach(lease: WorkerLease): Promise<void> {
     const { clock, watchdogFile } = this.#options;
-    const guard = new Guard({ clock, watchdogFile, graceMs: fenceBudgetMs(lease) });
+    const guard = new Guard({
+      clock,
+      watchdogFile,
+      graceMs: fenceBudgetMs(lease),
+      onTrouble: error => lease.report(error),
+      onOutage: () => lease.lose('there is no watchdog for its jobs'),
+    });
     await guard.open();
     // A watchdog that is gone is replaced, and told again.
     const off = lease.onRenewed(() => guard.extend(lease).catch(() => {}));
     this.#watches.set(lease, { guard, lease, off });
+  }
+
+  async prepare(lease: WorkerLease): Promise<void> {
+    await this.#watches.get(lease)?.guard.ready();
   }
 
   detach(lease: WorkerLease): void {

@@ -87,6 +87,7 @@ export async function createIsolatedHandler(options: IsolatedHandlerOptions): Pr
       supervisor.attach(lease);
       supervisors.set(lease, supervisor);
     },
+    prepare: async (lease: WorkerLease) => supervisors.get(lease)?.prepare(),
     async detach(lease: WorkerLease) {
       const supervisor = supervisors.get(lease) ?? spare;
       supervisors.delete(lease);

@@ -49,7 +49,13 @@ export class Supervisor {
   constructor(options: SupervisorOptions) {
     const { clock, watchdogFile } = options;
     this.#options = options;
-    this.#guard = new Guard({ clock, watchdogFile, graceMs: END_GRACE_MS });
+    this.#guard = new Guard({
+      clock,
+      watchdogFile,
+      graceMs: END_GRACE_MS,
+      onTrouble: error => this.#lease?.report(error),
+      onOutage: () => this.#lease?.lose('there is no watchdog for its jobs'),
+    });
   }
 
   /** Starts the first host; resolves with what its module exports. @throws OptionError when that fails. */
@@ -66,6 +72,11 @@ export class Supervisor {
   attach(lease: WorkerLease): void {
     this.#lease = lease;
     this.#offs = [lease.onRenewed(() => this.#renewed(lease)), lease.onLost(() => this.#fence())];
+  }
+
+  /** @throws HandlerError while there is no watchdog. */
+  prepare(): Promise<void> {
+    return this.#guard.ready();
   }
 
   async close(): Promise<void> {
