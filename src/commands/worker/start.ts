@@ -13,7 +13,7 @@ const takeOverSeconds = ({ leaseMs, graceMs }: { leaseMs: number; graceMs: numbe
 export default class WorkerStart extends BaseCommand<typeof WorkerStart> {
   static override summary = 'Run a worker: a module, or a program for each job';
   static override description =
-    `HANDLER is a JavaScript or TypeScript module that exports start(job), with stop(job) and notify(job, payload) if it wants them, or run(job, signal). --exec runs one child process for each job instead: the payload on its standard input; PONOS_JOB_KEY, PONOS_JOB_TOKEN, PONOS_JOB_ATTEMPT, PONOS_JOB_GROUP and PONOS_POOL in its environment. Exit code 0 completes the job, another one fails the attempt. A child is stopped with SIGTERM to its process group, and SIGKILL after --stop-budget. When the worker dies or loses its lease, a watchdog ends its children before another worker may start theirs.
+    `HANDLER is a JavaScript or TypeScript module that exports start(job), with stop(job) and notify(job, payload) if it wants them, or run(job, signal). --exec runs one child process for each job instead: the payload on its standard input; PONOS_JOB_KEY, PONOS_JOB_TOKEN, PONOS_JOB_ATTEMPT, PONOS_JOB_GROUP and PONOS_POOL in its environment. Exit code 0 completes the job, another one fails the attempt. A child is stopped with SIGTERM to its process group, and SIGKILL after --stop-budget. When the worker dies or loses its lease, a watchdog ends its children before another worker may start theirs; neither reaches a process that leaves the group (setsid, a daemon), so run commands in the foreground.
 The pool is made if it does not exist. What happens is told on stderr, or with -o ndjson as records on stdout.
 The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finish for --drain-timeout, and it ends with 0. The second stops and releases them at once.`;
   static override examples = [
@@ -28,7 +28,7 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
   static override args = { handler: text({ description: 'Module with the handler; or use --exec' }) };
   static override flags = {
     ...poolFlags,
-    exec: Flags.string({ helpValue: 'CMD', description: 'Command line to run for each job, by sh' }),
+    exec: Flags.string({ helpValue: 'CMD', description: 'Command line to run for each job, by sh; it must stay in its process group' }),
     task: Flags.boolean({
       description: 'With --exec: jobs are tasks, run to their end where they are, instead of services that move',
       dependsOn: ['exec'],

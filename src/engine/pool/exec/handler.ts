@@ -1,7 +1,8 @@
 /**
  * Runs a command for each job: one child process per job, in any language. Always strict: the children are in the care of
  * a watchdog, a process of its own, which kills them when the worker's lease is over and was not renewed, or when the
- * worker dies. So a job never runs beside its next owner's, whatever happens to this process.
+ * worker dies. So a job never runs beside its next owner's, whatever happens to this process. Out of reach is what leaves
+ * the process group of its child (`setsid`, a daemon).
  */
 import { type Clock, systemClock } from '../../core/clock.ts';
 import { HandlerError, OptionError } from '../../core/errors.ts';
