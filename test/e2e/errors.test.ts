@@ -100,6 +100,12 @@ describe('a Redis that cannot be used', () => {
     expect(result.stderr).toMatch(/ECONNREFUSED[\s\S]*the address comes from env PONOS_REDIS_URL[\s\S]*ponos dev up/);
   });
 
+  it('because no sentinel answers: 5, and not never', async () => {
+    const silent = await run({}, '--redis', `redis+sentinel://127.0.0.1:${await freePort()}/fleet`, '--timeout', '2s');
+    expectDecent(silent, 5);
+    expect(silent.stderr).toMatch(/names a master: none answers[\s\S]*the address comes from flag --redis/);
+  });
+
   it('because the host is unknown: 5', async () => {
     expectDecent(await run({ REDIS_URL: 'redis://no-such-host.invalid' }), 5);
   });

@@ -94,6 +94,56 @@ describe('an ACL user', () => {
 });
 
 describe('Sentinel', () => {
+  const reach = (port: number) =>
+    RedisLink.connect({ url: `redis+sentinel://127.0.0.1:${port}/fleet`, connectTimeoutMs: 500 });
+
+  it('is given up the first time when none answers', async () => {
+    await expect(reach(await freePort())).rejects.toMatchObject({
+      code: 'REDIS_UNAVAILABLE',
+      message: expect.stringMatching(/no sentinel of .*\/fleet names a master: none answers/),
+    });
+  });
+
+  it('is given up when what answers is a Redis, and says so', async () => {
+    await expect(reach((await serve()).port)).rejects.toMatchObject({
+      code: 'REDIS_UNAVAILABLE',
+      message: expect.stringContaining('unknown command'),
+      hint: expect.stringContaining('no sentinel'),
+    });
+  });
+
+  it('is given up when it knows no master of that name', async () => {
+    const sentinel = await serve({ sentinel: 'sentinel monitor other 127.0.0.1 6379 2\n' });
+    await expect(reach(sentinel.port)).rejects.toMatchObject({
+      code: 'REDIS_UNAVAILABLE',
+      message: expect.stringContaining('No such master'),
+    });
+  });
+
+  it('is waited for as long as it takes once the master was found', async () => {
+    const master = await serve();
+    const sentinel = await serve({ sentinel: `sentinel monitor fleet 127.0.0.1 ${master.port} 1\n` });
+    const link = await connect({
+      url: `redis+sentinel://127.0.0.1:${sentinel.port}/fleet`,
+      connectTimeoutMs: 200,
+      connectAttempts: 1,
+    });
+    const { client } = link.commands;
+    let givenUp = 0;
+    const rounds = new Promise<void>(resolve => {
+      client.on('error', (error: Error) => {
+        if (error.message.startsWith('All sentinels') && ++givenUp === 4) resolve();
+      });
+    });
+    await sentinel.down('SIGKILL');
+    await master.down('SIGKILL');
+    await rounds;
+    await master.up();
+    await sentinel.up();
+    await until(() => link.commands.call('PING').catch(() => false), 'the connection');
+    expect(link.commands.session).toBeGreaterThan(1);
+  }, 30_000);
+
   it('leads to the master, and to the new one after a failover', async () => {
     const master = await serve();
     const replica = await serve({ args: ['--replicaof', '127.0.0.1', String(master.port)] });

@@ -41,6 +41,8 @@ export interface ClientSettings {
   connectAttempts: number;
 }
 
+type RetryStrategy = (attempt: number) => number | null;
+
 /** Half a second at most: who comes back late after a failover may find its jobs given to others. */
 const RECONNECT = { baseMs: 50, maxMs: 500 };
 /** How many are listened to for word of another master. */
@@ -49,12 +51,12 @@ const TRY_AGAIN_MS = 50;
 
 export function createClient(settings: ClientSettings, role: Role): Client {
   let everReady = false;
-  const retryStrategy = (attempt: number): number | null =>
+  const retryStrategy: RetryStrategy = attempt =>
     !everReady && attempt >= settings.connectAttempts ? null : backoffMs(attempt, RECONNECT);
   const client =
     settings.target.kind === 'cluster'
       ? createCluster(settings, role, retryStrategy)
-      : new Redis({ ...connectionOptions(settings, role), ...addressOptions(settings), retryStrategy });
+      : new Redis({ ...connectionOptions(settings, role), ...addressOptions(settings, retryStrategy), retryStrategy });
   client.on('ready', () => {
     everReady = true;
   });
@@ -122,7 +124,10 @@ function tlsOptions(target: RedisTarget, tls: TlsOptions) {
   };
 }
 
-function addressOptions(settings: ClientSettings): RedisOptions & { replyMapping?: 'legacy' } {
+function addressOptions(
+  settings: ClientSettings,
+  retryStrategy: RetryStrategy,
+): RedisOptions & { replyMapping?: 'legacy' } {
   const { target, connectTimeoutMs } = settings;
   if (target.kind === 'unix') return { path: target.path };
   if (target.kind === 'sentinel') {
@@ -132,6 +137,8 @@ function addressOptions(settings: ClientSettings): RedisOptions & { replyMapping
       sentinelUsername: target.sentinelUsername,
       sentinelPassword: target.sentinelPassword,
       sentinelCommandTimeout: connectTimeoutMs,
+      // Left out, they are all asked over and over for ever, the first time too.
+      sentinelRetryStrategy: retryStrategy,
       failoverDetector: true,
       sentinelMaxConnections: MAX_SENTINELS,
       // Left out, the client speaks plain text with both, whatever it is told of TLS.
@@ -141,11 +148,7 @@ function addressOptions(settings: ClientSettings): RedisOptions & { replyMapping
   return target.nodes[0] ?? {};
 }
 
-function createCluster(
-  settings: ClientSettings,
-  role: Role,
-  retryStrategy: (attempt: number) => number | null,
-): Cluster {
+function createCluster(settings: ClientSettings, role: Role, retryStrategy: RetryStrategy): Cluster {
   const options: ClusterOptions = {
     lazyConnect: true,
     redisOptions: connectionOptions(settings, role),

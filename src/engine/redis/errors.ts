@@ -27,6 +27,9 @@ const TLS_CODE = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOST
 const LOST =
   /Connection is closed|Stream isn't writeable|max retries per request|Command timed out|Blocking command timed out|Command aborted|Socket timeout|Too many Cluster redirections|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|Cluster isn't ready/i;
 
+/** No sentinel named a master; the last of them that failed did it so. */
+const NO_MASTER = /^All sentinels are unreachable.*?(?: Last error: (.*))?$/s;
+
 /** Options of the client, which mean nothing to who reads the error. */
 const GIVEN_UP = /max retries per request/i;
 
@@ -82,6 +85,8 @@ export function isReadOnlyReplica(error: unknown): boolean {
 export function translateError(error: unknown, context: ErrorContext): PonosError {
   if (error instanceof PonosError) return error;
   const failure = flatten(error);
+  const noMaster = NO_MASTER.exec(failure.message);
+  if (noMaster) return withoutMaster(noMaster[1], context);
   const { code } = failure;
   const message = GIVEN_UP.test(failure.message) ? 'the connection was lost' : failure.message;
   const at = context.address;
@@ -121,6 +126,22 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
     });
   }
   return new RedisCommandError(message);
+}
+
+function withoutMaster(lastError: string | undefined, { address }: ErrorContext): PonosError {
+  if (lastError && DENIED.test(lastError)) {
+    return new RedisDeniedError(`the sentinels of ${address} refused: ${lastError}`, {
+      hint: 'Those of the sentinels are ?sentinelUsername= and ?sentinelPassword= of the address.',
+    });
+  }
+  // The client keeps to itself why it could not connect to a sentinel.
+  const silent = lastError !== undefined && LOST.test(lastError);
+  const reason = silent ? 'none answers' : (lastError ?? 'they know no master of that name');
+  return new RedisUnavailableError(`no sentinel of ${address} names a master: ${reason}`, {
+    hint: /unknown command/i.test(reason)
+      ? 'What answers is no sentinel: for a Redis itself use redis://host:port.'
+      : 'Are they running and reachable, and is the name of the master right?',
+  });
 }
 
 function flatten(error: unknown): { message: string; code: string | undefined } {
