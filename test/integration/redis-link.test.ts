@@ -102,6 +102,67 @@ describe('a link that needs a password', () => {
   });
 });
 
+describe('the database of an address', () => {
+  const noDatabase = { code: 'NO_SUCH_DATABASE', message: expect.stringMatching(/has no database \d+: ERR/) };
+
+  it('that the server does not have is refused, at once', async () => {
+    const server = await RedisServer.start({ args: ['--databases', '2'] });
+    try {
+      await expect(RedisLink.connect({ url: `${server.url}/2` })).rejects.toMatchObject(noDatabase);
+      const link = await RedisLink.connect({ url: `${server.url}/1` });
+      await link.close();
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('is refused by a node of a cluster, which has one', async () => {
+    const server = await RedisServer.start({ args: ['--cluster-enabled', 'yes'] });
+    try {
+      await expect(RedisLink.connect({ url: `${server.url}/1` })).rejects.toMatchObject(noDatabase);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('that the server has no more when it comes back is never another one', async () => {
+    const args = ['--databases', '4'];
+    const server = await RedisServer.start({ args });
+    const link = await RedisLink.connect({ url: `${server.url}/3`, commandTimeoutMs: 200 });
+    const lease = await link.openLease();
+    const set = async (key: string) => {
+      const errors = await Promise.all(
+        [link.commands, lease].map(connection =>
+          connection.call('SET', key, '1').then(
+            () => undefined,
+            error => error,
+          ),
+        ),
+      );
+      return errors.every(error => error?.code === 'NO_SUCH_DATABASE');
+    };
+    try {
+      await server.down();
+      args[1] = '2';
+      await server.up();
+      await until(() => set('meanwhile'), 'the refusal of each connection');
+      const other = await RedisLink.connect({ url: server.url });
+      expect(await other.commands.call('DBSIZE')).toBe(0);
+      await other.close();
+      await server.down();
+      args[1] = '4';
+      await server.up();
+      await until(() => link.commands.call('SET', 'after', '1').catch(() => false), 'the connection');
+      const right = await RedisLink.connect({ url: `${server.url}/3` });
+      expect(await right.commands.call('DBSIZE')).toBe(1);
+      await right.close();
+    } finally {
+      await link.close();
+      await server.stop();
+    }
+  });
+});
+
 describe('addresses', () => {
   it('reaches a Unix socket', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ponos-socket-'));

@@ -2,13 +2,20 @@ import type { Redis } from 'ioredis';
 import { backoffMs } from '../core/backoff.ts';
 import { type Clock, sleep, within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
-import { ClosedError, PonosError, ReadOnlyError, RedisUnavailableError } from '../core/errors.ts';
+import {
+  ClosedError,
+  PonosError,
+  ReadOnlyError,
+  RedisDeniedError,
+  RedisUnavailableError,
+  UnsafeServerError,
+} from '../core/errors.ts';
 import { decodeText } from '../core/text.ts';
 import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
 import { EngineCommand } from './command.ts';
 import { Deadlines } from './deadlines.ts';
-import { isLost, isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
+import { isDatabaseRefusal, isLost, isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
 import { nodeName } from './slot-map.ts';
 import type { RedisNode } from './url.ts';
@@ -48,6 +55,8 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #deadlines: Deadlines;
   #lastError: PonosError | undefined;
+  /** The database is not there: the socket is about to close. */
+  #refused = false;
   #closed = false;
   #sentCount = 0;
   #session = 0;
@@ -60,12 +69,21 @@ export class Connection {
     this.#options = options;
     this.#deadlines = new Deadlines(options.clock);
     client.on('error', (error: unknown) => {
+      // What follows from our leaving says less than why.
+      if (this.#refused) return;
       this.#lastError = translateError(error, { address: options.address });
+      this.#refused = isDatabaseRefusal(error);
+      // Before it is ready, so nothing was sent yet.
+      if (this.#refused) this.reconnect();
+    });
+    client.on('close', () => {
+      this.#refused = false;
     });
     // As many callers may wait for the connection to come back as like to.
     client.setMaxListeners(0);
     client.on('ready', () => {
       this.#session++;
+      this.#lastError = undefined;
       this.events.emit('ready', undefined);
     });
     client.on('end', () => this.#reopen());
@@ -93,7 +111,7 @@ export class Connection {
     return this.#client;
   }
 
-  /** @throws RedisDeniedError at once, RedisUnavailableError when the attempts are used up. */
+  /** @throws RedisDeniedError and UnsafeServerError at once, RedisUnavailableError when the attempts are used up. */
   async open(): Promise<void> {
     const client = this.#client;
     await new Promise<void>((resolve, reject) => {
@@ -106,8 +124,8 @@ export class Connection {
       const onReady = () => settle(resolve);
       const onEnd = () => settle(() => reject(this.#unavailable()));
       const onError = () => {
-        if (this.#lastError?.code !== 'REDIS_DENIED') return;
         const denied = this.#lastError;
+        if (!(denied instanceof RedisDeniedError || denied instanceof UnsafeServerError)) return;
         settle(() => {
           this.close().catch(() => {});
           reject(denied);

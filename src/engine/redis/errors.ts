@@ -8,6 +8,7 @@ import {
   RedisCommandError,
   RedisDeniedError,
   RedisUnavailableError,
+  UnsafeServerError,
   WrongTypeError,
 } from '../core/errors.ts';
 import type { RedisNode } from './url.ts';
@@ -76,6 +77,11 @@ export function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === 'Command timed out';
 }
 
+/** Whether the database of the address was refused: the client takes no notice, and would work in another one. */
+export function isDatabaseRefusal(error: unknown): boolean {
+  return refusedDatabase(error) !== undefined;
+}
+
 /** Whether a server that only follows another refused a write. */
 export function isReadOnlyReplica(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('READONLY');
@@ -118,6 +124,12 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
       },
     );
   }
+  const database = refusedDatabase(error);
+  if (database !== undefined && !UNAVAILABLE.test(message)) {
+    return new UnsafeServerError('NO_SUCH_DATABASE', `Redis at ${at} has no database ${database}: ${message}`, {
+      hint: 'The number is at the end of the address; its setting "databases" says how many there are, in a cluster it is one.',
+    });
+  }
   if (UNAVAILABLE.test(message) || CUT_SHORT.test(message) || LOST.test(failure.message) || code) {
     const uncertain = (context.sent ?? false) && !UNAVAILABLE.test(message) && !REDIRECTED.test(message);
     return new RedisUnavailableError(`Redis at ${at} does not answer: ${message || code}`, {
@@ -126,6 +138,11 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
     });
   }
   return new RedisCommandError(message);
+}
+
+function refusedDatabase(error: unknown): string | undefined {
+  const { command } = error as { command?: { name?: unknown; args?: unknown[] } };
+  return command?.name === 'select' ? String(command.args?.[0]) : undefined;
 }
 
 function withoutMaster(lastError: string | undefined, { address }: ErrorContext): PonosError {
