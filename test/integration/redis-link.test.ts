@@ -29,6 +29,26 @@ describe('a link to Redis', () => {
     expect(await link.commands.call('GET', `${redis.prefix}:x`)).toEqual(bytes);
   });
 
+  it('names the key that holds another type, wherever it stands in the command', async () => {
+    const link = await redis.connect();
+    const key = `${redis.prefix}:x`;
+    await link.commands.call('SET', key, 'no stream');
+    const commands: [string, ...string[]][] = [
+      ['XLEN', key],
+      ['XINFO', 'STREAM', key],
+      ['XINFO', 'CONSUMERS', key, 'g'],
+      ['XGROUP', 'CREATE', key, 'g', '$'],
+      ['XREAD', 'COUNT', '1', 'STREAMS', key, '0'],
+      ['XREADGROUP', 'GROUP', 'g', 'c', 'STREAMS', key, '>'],
+    ];
+    for (const [name, ...args] of commands) {
+      await expect(link.commands.call(name, ...args), name).rejects.toMatchObject({
+        code: 'WRONG_TYPE',
+        message: `key "${key}" holds a value of another type, as ${name} found`,
+      });
+    }
+  });
+
   it('survives a kill of its connection', async () => {
     const link = await redis.connect();
     const other = await redis.connect();

@@ -40,6 +40,8 @@ export interface ConnectionOptions {
 }
 
 const NOSCRIPT = /^NOSCRIPT\b/;
+/** Commands whose first argument says what to do with the key behind it. */
+const CONTAINERS = new Set(['memory', 'object', 'xgroup', 'xinfo']);
 /** What a blocking read may take beyond its block before its socket counts as dead. */
 const BLOCK_GRACE_MS = 2000;
 const QUIT_MS = 500;
@@ -349,9 +351,7 @@ export class Connection {
   #translate(error: unknown, command: string, request: EngineCommand): PonosError {
     if (this.#closed && !(error instanceof PonosError)) return new ClosedError('connection');
     const sent = request.written;
-    const [first] = request.name.startsWith('eval') ? [] : request.args;
-    const key = typeof first === 'string' || Buffer.isBuffer(first) ? decodeText(Buffer.from(first)) : undefined;
-    const translated = translateError(error, { address: this.#options.address, command, sent, key });
+    const translated = translateError(error, { address: this.#options.address, command, sent, key: keyOf(request) });
     if (sent && isTimeout(error)) this.#probe(request.node);
     // The master of before: what led here leads to the new one by now, or soon.
     if (isReadOnlyReplica(error) && this.ready) this.reconnect();
@@ -375,4 +375,12 @@ export class Connection {
   #unavailable(): PonosError {
     return this.#lastError ?? new RedisUnavailableError(`Redis at ${this.#options.address} closed the connection`);
   }
+}
+
+/** The first key a command is about. Of a script none: it says itself which it means. */
+function keyOf({ name, args }: EngineCommand): string | undefined {
+  if (name.startsWith('eval')) return undefined;
+  const streams = name.startsWith('xread') ? args.findIndex(arg => String(arg).toUpperCase() === 'STREAMS') : -1;
+  const key = args[CONTAINERS.has(name) ? 1 : streams + 1];
+  return typeof key === 'string' || Buffer.isBuffer(key) ? decodeText(Buffer.from(key)) : undefined;
 }
