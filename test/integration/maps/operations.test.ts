@@ -223,6 +223,17 @@ describe('the operations of a map', () => {
     expect((await newcomer.readAll()).entries).toEqual(new Map([['c', '1']]));
   });
 
+  it('lets a newcomer begin another also after it found nothing to delete', async () => {
+    const map = await open();
+    await map.set('a', '1');
+    await map.destroy();
+    const newcomer = await open();
+    expect(await newcomer.delete('a')).toMatchObject({ changed: false, generation: '' });
+    expect(await newcomer.compareAndSet('a', { value: '1' }, '2')).toMatchObject({ applied: false });
+    await expect(map.set('a', '3')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await newcomer.set('a', '2')).toMatchObject({ changed: true });
+  });
+
   it('leaves revisions growing over a flush', async () => {
     const map = await open();
     const { revision } = await map.set('a', '1');

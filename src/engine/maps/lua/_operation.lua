@@ -75,7 +75,9 @@ end
 -- Keeps the result and returns it. `UNMET`: the condition of a conditional write does not hold.
 local function finish(status, changed, payload)
   local now_s = math.floor(now_us / 1000000)
-  local result = sequence .. ' ' .. whole(now_s) .. ' ' .. status .. ' ' .. generation .. ' ' .. revision .. ' ' .. changed
+  -- Of a map that was destroyed before there is nothing to know: who knew it could not begin another.
+  local of = state == 'destroyed' and '' or generation
+  local result = sequence .. ' ' .. whole(now_s) .. ' ' .. status .. ' ' .. of .. ' ' .. revision .. ' ' .. changed
   local added
   if payload and #payload > JOINED_BYTES then
     added = redis.call('HSET', ops, lane, result .. ' 2', lane .. ':payload', payload)
@@ -85,8 +87,8 @@ local function finish(status, changed, payload)
   end
   if redis.call('TTL', ops) < KEPT_S then redis.call('EXPIRE', ops, IDLE_S) end
   if added > 0 or now_us % 8 == 0 then forget_old(now_s) end
-  if status == 'UNMET' then return { 'UNMET', generation, revision, changed, payload } end
-  return { 'OK', generation, revision, changed, payload }
+  if status == 'UNMET' then return { 'UNMET', of, revision, changed, payload } end
+  return { 'OK', of, revision, changed, payload }
 end
 
 -- Limits are exact: nothing is written that goes over one. What shrinks the map is never refused.
