@@ -10,14 +10,15 @@
 -- A result is kept for so long at least: a write is repeated for a minute, and each attempt may take ten.
 local KEPT_S = 720
 local IDLE_S = 900
--- Records looked at each time some are, whether they are too old. More than one, so that they go faster than they come.
-local LOOK_COUNT = -4
+-- How often a lane looks after what is kept, and how many records it looks at. More than one, so that they go faster than they come.
+local LOOK_EVERY_S = 60
+local LOOK_COUNT = -10
 -- Digits of a number: of fixed width, they compare as text.
 local SEQUENCE_WIDTH = 12
 -- A longer value has a field of its own: joining it to the record would copy it.
 local JOINED_BYTES = 1024
 
--- What is kept of the lane: "<sequence> <when, s> <status> <generation> <revision> <changed> <kind of payload><payload>".
+-- What is kept of the lane: "<sequence> <when the lane looked last, s> <status> <generation> <revision> <changed> <kind of payload><payload>".
 local record
 
 local function replay()
@@ -62,31 +63,34 @@ local function open_operation(key)
   return nil
 end
 
-local function forget_old(now_s)
+local function look_after(now_s)
+  if redis.call('TTL', ops) < KEPT_S + LOOK_EVERY_S then redis.call('EXPIRE', ops, IDLE_S) end
   for _, name in ipairs(redis.call('HRANDFIELD', ops, LOOK_COUNT)) do
     local of = string.gsub(name, ':payload$', '')
     if of ~= lane then
       local at = string.match(redis.call('HGET', ops, of) or '', '^%d+ (%d+)')
-      if not at or tonumber(at) + KEPT_S < now_s then redis.call('HDEL', ops, of, of .. ':payload') end
+      if not at or tonumber(at) + KEPT_S + LOOK_EVERY_S < now_s then redis.call('HDEL', ops, of, of .. ':payload') end
     end
   end
 end
 
 -- Keeps the result and returns it. `UNMET`: the condition of a conditional write does not hold.
 local function finish(status, changed, payload)
-  local now_s = math.floor(now_us / 1000000)
+  local now_s, looked_s, kept = math.floor(now_us / 1000000), nil, nil
+  if record then looked_s, kept = string.match(record, '^%d+ (%d+) %u+ %S* %d+ %d+ (%d)') end
+  looked_s = tonumber(looked_s)
+  local is_due = not looked_s or math.abs(now_s - looked_s) >= LOOK_EVERY_S
+  if is_due then looked_s = now_s end
   -- Of a map that was destroyed before there is nothing to know: who knew it could not begin another.
   local of = state == 'destroyed' and '' or generation
-  local result = sequence .. ' ' .. whole(now_s) .. ' ' .. status .. ' ' .. of .. ' ' .. revision .. ' ' .. changed
-  local added
+  local result = sequence .. ' ' .. looked_s .. ' ' .. status .. ' ' .. of .. ' ' .. revision .. ' ' .. changed
   if payload and #payload > JOINED_BYTES then
-    added = redis.call('HSET', ops, lane, result .. ' 2', lane .. ':payload', payload)
+    redis.call('HSET', ops, lane, result .. ' 2', lane .. ':payload', payload)
   else
-    added = redis.call('HSET', ops, lane, result .. (payload and ' 1' .. payload or ' 0'))
-    if record and string.find(record, '^%d+ %d+ %u+ %S* %d+ %d+ 2') then redis.call('HDEL', ops, lane .. ':payload') end
+    redis.call('HSET', ops, lane, result .. (payload and ' 1' .. payload or ' 0'))
+    if kept == '2' then redis.call('HDEL', ops, lane .. ':payload') end
   end
-  if redis.call('TTL', ops) < KEPT_S then redis.call('EXPIRE', ops, IDLE_S) end
-  if added > 0 or now_us % 8 == 0 then forget_old(now_s) end
+  if is_due then look_after(now_s) end
   if status == 'UNMET' then return { 'UNMET', of, revision, changed, payload } end
   return { 'OK', of, revision, changed, payload }
 end
