@@ -108,6 +108,24 @@ describe('ponos stream tail', () => {
     expect(Date.now()).toBeGreaterThanOrEqual(atMs);
   });
 
+  test('ends when every stream is past the end, not with the first that is', async () => {
+    const link = await redis.connect();
+    for (const name of ['a', 'b']) await EventStream.open(link, name);
+    const inAnHourMs = Date.now() + 3_600_000;
+    const add = (name: string, id: string, payload: string) =>
+      link.commands.call('XADD', link.keys.stream(name).events, id, 'n', 'x', 'p', payload);
+    const running = startPonos(['stream', 'tail', 'a', 'b', '--until', `${inAnHourMs}-5`, '--raw'], { env: env() });
+    await running.says('following');
+    await add('a', `${inAnHourMs}-6`, 'late of a');
+    // What comes next is read in another batch.
+    await add('b', `${inAnHourMs}-1`, 'one of b');
+    await running.says('one of b');
+    await add('b', `${inAnHourMs}-5`, 'last of b');
+    await add('b', `${inAnHourMs}-6`, 'late of b');
+    const { stdout, code } = await running.result;
+    expect([stdout, code]).toEqual(['one of b\nlast of b\n', 0]);
+  });
+
   test('shows how many events come instead of the events', async () => {
     const link = await redis.connect();
     const stream = await EventStream.open(link, 'orders');

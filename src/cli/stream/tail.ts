@@ -79,8 +79,14 @@ export async function tail(
     if (follow) await printer.note(`following ${sayStreams(streams)}; Ctrl-C ends it`);
     looking = readers.followLate(missing, streams, AbortSignal.any([signal, ended.signal]));
     let shown = 0;
+    const passed = new Set<string>();
     for await (const event of events) {
-      if (lastId !== undefined && compareEntryIds(event.id, lastId) > 0) break;
+      if (lastId !== undefined && compareEntryIds(event.id, lastId) > 0) {
+        // Of another stream an earlier one may be to come.
+        passed.add(event.stream);
+        if (readers.followed(streams).every(stream => passed.has(stream))) break;
+        continue;
+      }
       if (!accepts(event)) continue;
       await printer.event(event);
       if (++shown === count) return;
@@ -137,6 +143,7 @@ class TailReaders {
   /** The one that follows. */
   #live: Reader | undefined;
   readonly #stop = () => void this.#closeAll();
+  #followed: readonly string[] | undefined;
   #notices: Promise<void> = Promise.resolve();
 
   constructor(link: RedisLink, topic: string | undefined, printer: TailPrinter, signal: AbortSignal) {
@@ -156,12 +163,18 @@ class TailReaders {
     return reader;
   }
 
+  /** What is read of `streams`, once their late partitions are known. */
+  followed(streams: readonly string[]): readonly string[] {
+    return (this.#followed ?? streams).filter(stream => !this.removed.has(stream));
+  }
+
   /** Takes up the partitions of those among `streams` that are `missing` and turn out to have some. */
   async followLate(missing: readonly string[], streams: readonly string[], signal: AbortSignal): Promise<void> {
     if (!this.#live) return;
     let followed = streams;
     const found = async (stream: string, partitions: readonly string[]) => {
       followed = [...new Set(followed.flatMap(name => (name === stream ? partitions : [name])))];
+      this.#followed = followed;
       this.#printer.follows(followed);
       // Nobody reading is told by the next event.
       await this.#printer
