@@ -9,10 +9,16 @@
 -- REPLY MISSING
 local err = wrong_type(events, 'stream', meta, 'hash', sinks, 'hash')
 if err then return err end
-local before = stream_info(events)
-if not before then return {'MISSING'} end
+if redis.call('EXISTS', events) == 0 then return {'MISSING'} end
+-- XINFO STREAM would read the first and the last event: what it says is asked for only where it is needed.
+local function first_id()
+  local found = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
+  return found and found[1] or nil
+end
+local length = redis.call('XLEN', events)
 local groups = {}
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', events)) do groups[#groups + 1] = as_table(flat) end
+local oldest = #groups > 0 and first_id() or nil
 
 local done = 0
 local removed = redis.call('XTRIM', events, strategy, '~', threshold, 'LIMIT', step)
@@ -21,11 +27,10 @@ if removed == 0 then
   removed = redis.call('XTRIM', events, strategy, '=', threshold)
   done = 1
 end
-local after = stream_info(events)
--- The first id that is left, or one that no entry reaches.
-local floor = after['length'] > 0 and after['first-entry'][1] or nil
 local lost = {}
 if removed > 0 then
+  -- The first id that is left, or nil when none is.
+  local floor = #groups > 0 and first_id() or nil
   redis.call('HINCRBY', meta, 'trimmed', removed)
   -- How large they were is not known here: the bytes that are left are counted anew.
   redis.call('HDEL', meta, 'bytes', 'countedTo', 'countedCount')
@@ -33,12 +38,12 @@ if removed > 0 then
     local name = group['name']
     local delivered = group['last-delivered-id']
     local unread = 0
-    if id_less(delivered, before['first-entry'][1]) then
+    if id_less(delivered, oldest) then
       unread = removed
     elseif not floor or id_less(delivered, floor) then
       -- Redis knows how many are left to read unless events were deleted one by one; then as many as may be.
-      local lag = tonumber(group['lag'] or before['length']) or before['length']
-      unread = math.max(0, removed - math.max(0, before['length'] - lag))
+      local lag = tonumber(group['lag'] or length) or length
+      unread = math.max(0, removed - math.max(0, length - lag))
     end
     local pending = 0
     local bound = floor and ('(' .. floor) or '+'
