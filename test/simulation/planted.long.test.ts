@@ -45,6 +45,9 @@ const SCRIPTS: Record<string, Mutation[]> = {
     { script: 'pool.leave', from: "if owned > 0 then return {'OWNS', owned} end", to: '' },
   ],
   'nothing is restored after a loss': [{ script: 'pool.reassert', from: 'or shard.quarantine == 0', to: 'or true' }],
+  'notifications are dropped by their place alone': [
+    { script: 'pool.take_notes', from: 'given_in == life() and', to: '' },
+  ],
   'a loss is followed by no quarantine': [
     { script: '*', from: "tonumber(redis.call('HGET', config, 'lease-ms')) * 1000", to: '0' },
   ],

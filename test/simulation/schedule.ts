@@ -78,17 +78,17 @@ class Schedule {
   readonly #history: string[] = [];
   readonly #hosts: Host[] = [];
   readonly #sent: Sent[] = [];
-  /** Ids whose end somebody asked for, with success. */
-  readonly #stopped = new Set<string>();
+  /** Ids whose end somebody asked for, with success, and when the last one did. */
+  readonly #stopped = new Map<string, number>();
   /** Redis forgets everything, or goes back to an older copy, in some schedules. */
   readonly #forgetful: boolean;
   #copy: Copy | undefined;
-  /** When Redis lost something the last time, and what ran then: none of these may be lost by that. */
-  #lostAtMs = Number.NEGATIVE_INFINITY;
+  /** What ran when Redis lost something the last time: none of these may be lost by that. */
   #atLoss: { id: string; host: Host }[] = [];
   readonly #asked = new Set<string>();
   readonly #keys: string[];
   readonly #habits: Habits;
+  #calm = false;
   #callCount = 0;
   #names = 0;
   #client: PoolClient | undefined;
@@ -99,13 +99,13 @@ class Schedule {
     this.#server = server;
     const note = (line: string) => this.#note(line);
     this.#network = new Network(this.#agenda, random, server, note);
-    this.#witness = new Witness(LEASE, note);
+    this.#witness = new Witness(this.#agenda, LEASE, note);
     this.#keys = Array.from({ length: random.whole(3, 8) }, (_, at) => `k${at}`);
     this.#forgetful = random.chance(0.3);
-    this.#witness.forgetful = this.#forgetful;
     const kind = random.chance(0.75) ? ('service' as const) : ('task' as const);
     const slowStart = random.chance(0.5);
     const slowStop = random.chance(0.5);
+    const slowNotes = random.chance(0.5);
     const failing = !this.#forgetful && random.chance(0.3) ? 0.15 : 0;
     this.#habits = {
       kind,
@@ -114,6 +114,7 @@ class Schedule {
         slowStop && random.chance(0.5)
           ? random.pick([random.between(1, LEASE.stopBudgetMs - 20), LEASE.stopBudgetMs - 20])
           : 0,
+      noteMs: () => (slowNotes && !this.#calm ? random.between(0, 1000) : 0),
       runMs: () => random.between(0, 2000),
       fails: () => random.chance(failing),
       stopsLate: plant.stopsLate ?? false,
@@ -200,6 +201,11 @@ class Schedule {
     ];
     const clocks = [() => this.#stepClock(), () => this.#stopServer(), () => this.#squeeze()];
     const losses = [() => this.#takeCopy(), () => this.#forget(), () => this.#goBack()];
+    if (this.#forgetful) {
+      // What waits for a handler that is busy, or was done since the copy, is what a loss can confuse.
+      usual.push(() => this.#relapse());
+      if (this.#habits.kind === 'service') usual.push(() => this.#notify(random.whole(2, 4)));
+    }
     const chosen = [...faults, ...(this.#forgetful ? losses : clocks)].filter(() => random.chance(0.5));
     return [...usual, ...chosen];
   }
@@ -296,24 +302,35 @@ class Schedule {
     const key = this.#random.pick(this.#keys);
     // Accepted before the stop was sent: whichever of them stands is the one that it ends.
     const before = this.#sent.filter(sent => sent.key === key && sent.accepted);
+    const sentMs = this.#agenda.nowMs;
     this.#asked.add(key);
     this.#try(`stop ${key}`, async client => {
       await client.stop(key);
-      for (const { id } of before) this.#stopped.add(id);
+      for (const { id } of before) this.#stopped.set(id, Math.max(sentMs, this.#stopped.get(id) ?? 0));
     });
   }
 
-  #notify(): void {
-    const sent = this.#random.pick(this.#sent);
-    if (!sent?.accepted || sent.noting) return;
+  /** Sends a job that runs some notifications, each when the one before is accepted. */
+  #notify(count = 1): void {
+    const lives = [...this.#witness.alive];
+    if (lives.length === 0) return;
+    const { id } = this.#random.pick(lives);
+    const sent = this.#sent.find(one => one.id === id);
+    if (sent) this.#tell(sent, count);
+  }
+
+  #tell(sent: Sent, count: number): void {
+    if (!sent.accepted || sent.noting || count === 0) return;
     // Only for a job whose record is surely that of the dispatch: the key may be another's by now.
     const [life] = this.#witness.at(sent.key);
     if (life?.id !== sent.id) return;
     sent.noting = true;
+    this.#witness.sendsNote(sent.id, sent.notes + 1);
     this.#try(`notify ${sent.key} of ${sent.notes + 1}`, async client => {
       await client.notify(sent.key, `${sent.id} ${sent.notes + 1}`);
       sent.notes++;
       sent.noting = false;
+      this.#tell(sent, count - 1);
     });
   }
 
@@ -424,19 +441,39 @@ class Schedule {
     }
   }
 
+  /** A copy, some life, and the copy is all there is. */
+  async #relapse(): Promise<void> {
+    const random = this.#random;
+    await this.#takeCopy();
+    for (let count = random.whole(1, 3); count > 0; count--) {
+      random.pick([() => this.#spawn(undefined), () => this.#drain(), () => this.#dispatch(), () => this.#notify(2)])();
+      await this.#pass(random.between(0, 700));
+    }
+    await this.#goBack();
+  }
+
   #lose(what: string): void {
     this.#note(what);
-    this.#lostAtMs = this.#agenda.nowMs;
+    this.#witness.lostAtMs = this.#agenda.nowMs;
     this.#atLoss = [];
     for (const { process, lease, job, id } of this.#witness.alive) {
       const host = this.#hosts.find(one => one.process === process);
       if (host && lease?.owned && !job.signal.aborted) this.#atLoss.push({ id, host });
     }
+    if (this.#random.chance(0.5)) this.#haste();
+  }
+
+  /** Clients go on while nobody has said yet what he runs. */
+  #haste(): void {
+    const random = this.#random;
+    const notes = this.#habits.kind === 'service' && random.chance(0.6);
+    const act = notes ? () => this.#notify(random.whole(1, 3)) : () => this.#stop();
+    for (let count = random.whole(1, 6); count > 0; count--) this.#agenda.after(random.between(0.1, 1500), act);
   }
 
   /** Whether the job of a dispatch must be there or over. Redis may have forgotten what did not run in a worker that was well. */
   #mustBeKnown({ id, key, sentMs, accepted }: Sent): boolean {
-    const lostMs = this.#lostAtMs;
+    const lostMs = this.#witness.lostAtMs;
     if (sentMs > lostMs) return accepted;
     if (this.#witness.finished.has(id) || this.#asked.has(key)) return false;
     return this.#atLoss.some(
@@ -450,6 +487,7 @@ class Schedule {
   /** The faults end. */
   async #settle(): Promise<void> {
     this.#note('the faults end');
+    this.#calm = true;
     this.#network.faults = NO_FAULTS;
     this.#network.serverStoppedUntilMs = 0;
     for (const { process } of this.#hosts) {
@@ -489,7 +527,9 @@ class Schedule {
       }
       if (!id) continue;
       stands.add(id);
-      if (this.#stopped.has(id) && !this.#forgetful) complain(`${key} (${id}) was stopped and is ${state}`);
+      // Redis may have forgotten that it was asked, but not what it was asked since.
+      if ((this.#stopped.get(id) ?? Number.NEGATIVE_INFINITY) > this.#witness.lostAtMs)
+        complain(`${key} (${id}) was stopped and is ${state}`);
       if (this.#habits.kind === 'service' && (state !== 'running' || lives.length !== 1)) {
         complain(`${key} (${id}) is ${state} of ${worker}, and at work ${lives.length} times`);
       }
@@ -501,9 +541,8 @@ class Schedule {
       if (this.#mustBeKnown(sent) && !outcome && !stands.has(id)) complain(`${key} (${id}) is lost`);
       if (outcome && stands.has(id)) complain(`${key} (${id}) is ${outcome} and there again`);
       if (outcome === 'completed' && !this.#witness.finished.has(id)) complain(`${id} is completed, which nobody did`);
-      if (stands.has(id) && !noting && !this.#forgetful && this.#witness.highestNote(id) < notes) {
-        complain(`${id} was told ${this.#witness.highestNote(id)} of ${notes} notifications`);
-      }
+      const unheard = stands.has(id) && !noting ? this.#witness.unheard(id, notes) : [];
+      if (unheard.length > 0) complain(`${id} was never told ${unheard.join(', ')} of ${notes} notifications`);
     }
     if (wrong.length === 0) wrong.push(...(await findViolations(this.#server.link, POOL)));
     return wrong;

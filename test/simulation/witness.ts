@@ -7,6 +7,7 @@
 import { sleep } from '../../src/engine/core/clock.ts';
 import type { Job, JobHandler, StopReason, WorkerLease } from '../../src/engine/pool/handler.ts';
 import type { LeaseTerms } from '../../src/engine/pool/options.ts';
+import type { Agenda } from './agenda.ts';
 import type { SimulatedProcess } from './process.ts';
 
 /** A job in the hands of a handler. */
@@ -24,6 +25,7 @@ export interface Habits {
   kind: 'service' | 'task';
   startMs(): number;
   stopMs(): number;
+  noteMs(): number;
   runMs(): number;
   /** The attempt breaks. */
   fails(): boolean;
@@ -39,16 +41,21 @@ export class Witness {
   /** Ids a handler has finished. */
   readonly finished = new Set<string>();
   startCount = 0;
-  /** Redis forgets things: notifications may be among them. */
-  forgetful = false;
+  /** When Redis lost something the last time: what was sent before may be lost with it, or come again. */
+  lostAtMs = Number.NEGATIVE_INFINITY;
   readonly #tokens = new Map<string, number>();
+  readonly #agenda: Agenda;
   readonly #terms: LeaseTerms;
   readonly #note: (line: string) => void;
   /** Keys with more than one at work, excused when it began. */
   readonly #contested = new Set<string>();
-  readonly #noted = new Map<string, number>();
+  /** Numbers of the notifications that somebody was told, by id. */
+  readonly #noted = new Map<string, Set<number>>();
+  /** When each was sent, by id. */
+  readonly #notesSent = new Map<string, number[]>();
 
-  constructor(terms: LeaseTerms, note: (line: string) => void) {
+  constructor(agenda: Agenda, terms: LeaseTerms, note: (line: string) => void) {
+    this.#agenda = agenda;
     this.#terms = terms;
     this.#note = note;
   }
@@ -77,11 +84,13 @@ export class Witness {
       attach: (given: WorkerLease) => {
         lease = given;
       },
-      notify: (job: Job, payload: Buffer) => {
+      notify: async (job: Job, payload: Buffer) => {
         const life = lives.get(job);
         const [id, number] = payload.toString().split(' ');
         // Sent again after a lost reply it may reach the next job of the key.
         if (life?.id === id) this.#heard(life as Life, Number(number));
+        const noteMs = habits.noteMs();
+        if (noteMs > 0) await sleep(clock, noteMs);
       },
     };
     if (habits.kind === 'task') {
@@ -148,8 +157,20 @@ export class Witness {
     return [...this.alive].filter(life => life.job.key === key);
   }
 
-  highestNote(id: string): number {
-    return this.#noted.get(id) ?? 0;
+  /** The notification of that number is sent; those before it were accepted. */
+  sendsNote(id: string, number: number): void {
+    const sent = this.#notesSent.get(id) ?? [];
+    this.#notesSent.set(id, sent);
+    sent[number] = this.#agenda.nowMs;
+  }
+
+  /** Of the first so many, those that nobody was told and that Redis has not lost. */
+  unheard(id: string, count: number): number[] {
+    const heard = this.#noted.get(id);
+    const sent = this.#notesSent.get(id) ?? [];
+    return Array.from({ length: count }, (_, at) => at + 1).filter(
+      number => !heard?.has(number) && (sent[number] ?? 0) > this.lostAtMs,
+    );
   }
 
   /** Called whenever something has happened. */
@@ -191,13 +212,15 @@ export class Witness {
   #heard(life: Life, number: number): void {
     this.#note(`${life.process.name} is told ${number} for ${life.id}`);
     const before = life.noted.at(-1);
-    const expected = before === undefined ? this.highestNote(life.id) + 1 : before + 1;
-    // A new owner may hear the last ones again; nothing may be left out, and one owner hears each once.
-    if ((number > expected && !this.forgetful) || (before !== undefined && number !== expected && !this.forgetful)) {
-      this.complain(`${life.worker} is told ${number} for ${life.id}, after ${before ?? this.highestNote(life.id)}`);
+    const left = this.unheard(life.id, number - 1);
+    // A new owner may hear the last ones again, as may the same one after a loss; nothing may be left out.
+    const again = before !== undefined && number <= before && this.lostAtMs === Number.NEGATIVE_INFINITY;
+    if (left.length > 0 || again) {
+      this.complain(`${life.worker} is told ${number} for ${life.id}, after ${before}, without ${left.join(', ')}`);
     }
     life.noted.push(number);
-    this.#noted.set(life.id, Math.max(this.highestNote(life.id), number));
+    const heard = this.#noted.get(life.id) ?? new Set();
+    this.#noted.set(life.id, heard.add(number));
   }
 
   /** A process that was stopped cannot end what it had: it finds out when it goes on, and has its budget then. */
