@@ -12,7 +12,7 @@ export default class Doctor extends BaseCommand<typeof Doctor> {
     'Checks the server, the types of keys, and that the records and indexes of pools agree, beside running workers and without ' +
     'holding them up. --repair derives queues, owned sets and counters anew from the job records. What cannot be derived (a value of ' +
     'another type, a job without its payload) it leaves, unless --broken says to set it aside or to delete it. Exit code 1 when ' +
-    'something critical is found, or left after a repair.';
+    'something critical is found, a loss less than a lease ago included, or left after a repair.';
   static override examples = [
     '<%= config.bin %> doctor',
     '<%= config.bin %> doctor default --json',

@@ -42,7 +42,10 @@ export class EventLog {
 
   followNode(node: PoolNode): void {
     node.events.on('error', error => this.#tellTrouble(describeWorkerEvent('error', error)));
-    node.events.on('stateLost', cause => this.tell('stateLost', { more: { cause }, sentence: LOSSES[cause] }));
+    node.events.on('stateLost', ({ cause, queuedCount }) => {
+      const lost = queuedCount > 0 ? `; of ${formatCount(queuedCount, 'job')} that waited some may be lost` : '';
+      this.tell('stateLost', { more: { cause, queuedCount }, sentence: `${LOSSES[cause]}${lost}` });
+    });
   }
 
   followWorker(worker: string, events: Emitter<WorkerEvents>): void {

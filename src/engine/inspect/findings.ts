@@ -84,10 +84,11 @@ function poolFindings(pool: PoolSnapshot, stalledMs: number): Finding[] {
   const add = (severity: FindingSeverity, code: string, message: string, command: string) =>
     findings.push({ severity, code, subject, message, command });
   if (pool.state === 'QUARANTINE') {
+    // Critical though it ends by itself: who is told later than this is never told that jobs may be gone.
     add(
-      'warning',
+      'critical',
       'POOL_QUARANTINED',
-      'Redis was restarted, failed over or lost data: running jobs go on, nothing new is admitted or moved for one lease',
+      'Redis was restarted, failed over or lost data: running jobs go on, jobs that waited may be lost, nothing new is admitted or moved for one lease',
       `ponos pool events ${pool.name}`,
     );
   }

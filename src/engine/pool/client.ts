@@ -29,8 +29,7 @@ import { hasRoom } from './placement.ts';
 import { PoolView } from './pool-view.ts';
 import type { Route } from './routes.ts';
 import { type DispatchRequest, MAX_NOTES, type Shard } from './shard.ts';
-import type { LossCause } from './shard-attachment.ts';
-import type { ShardView } from './shard-view.ts';
+import type { ShardView, StateLoss } from './shard-view.ts';
 import { dispatched, dispatchSpan } from './tracing.ts';
 
 /** How far a dispatch waits: until Redis has the job, until a worker runs it, or until it ended. */
@@ -91,7 +90,7 @@ export interface PoolClientEvents {
    * Redis may have lost something of the pool: it was flushed, or another server or a restarted one answers. Workers assert
    * the jobs they run; nothing is admitted for one lease. Jobs that waited and were not replicated are gone.
    */
-  stateLost: LossCause;
+  stateLost: StateLoss;
   /** A step in the background failed; it is tried again. */
   error: unknown;
 }
@@ -120,7 +119,7 @@ export class PoolClient {
     const onError = (error: unknown) => this.events.emit('error', error);
     this.#outcomes = new Outcomes(view.link, id, onError);
     view.events.on('error', onError);
-    view.events.on('stateLost', cause => this.events.emit('stateLost', cause));
+    view.events.on('stateLost', loss => this.events.emit('stateLost', loss));
   }
 
   /**

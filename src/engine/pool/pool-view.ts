@@ -13,8 +13,7 @@ import { type LeaseOption, poolOptions } from './options.ts';
 import type { ProtocolRange } from './protocol.ts';
 import { RouteMap } from './route-map.ts';
 import { Shard } from './shard.ts';
-import type { LossCause } from './shard-attachment.ts';
-import { ShardView } from './shard-view.ts';
+import { ShardView, type StateLoss } from './shard-view.ts';
 
 export interface PoolViewOptions {
   create: boolean;
@@ -31,7 +30,7 @@ export interface PoolViewOptions {
 
 export interface PoolViewEvents {
   /** Redis may have lost something of the pool; once for each loss, whatever the number of shards. */
-  stateLost: LossCause;
+  stateLost: StateLoss;
   /** Work waits in a group, in the shard of that index. */
   pending: { group: string; shard: number };
   /** A schedule or ticker of that name was changed, in the shard of that index. */
@@ -53,8 +52,10 @@ export class PoolView {
     this.routes = routes;
     const losses = new LossNews(link.clock, () => (shards[0] as ShardView).shard.terms.leaseMs);
     shards.forEach(({ events }, shard) => {
-      events.on('stateLost', cause => {
-        if (losses.isNew(shard, cause)) this.events.emit('stateLost', cause);
+      events.on('stateLost', ({ cause }) => {
+        if (!losses.isNew(shard, cause)) return;
+        const queuedCount = shards.reduce((sum, view) => sum + view.shard.queuedCount, 0);
+        this.events.emit('stateLost', { cause, queuedCount });
       });
       events.on('pending', group => this.events.emit('pending', { group, shard }));
       events.on('schedule', name => this.events.emit('schedule', { name, shard }));

@@ -12,9 +12,15 @@ import { DEFAULT_GROUP } from './routes.ts';
 import type { Shard } from './shard.ts';
 import type { LossCause } from './shard-attachment.ts';
 
+export interface StateLoss {
+  cause: LossCause;
+  /** Jobs that waited when somebody here last looked, a few seconds before at most: how many may be lost, about. */
+  queuedCount: number;
+}
+
 export interface ShardViewEvents {
   /** Redis may have lost something of the shard, which is in quarantine now. */
-  stateLost: LossCause;
+  stateLost: StateLoss;
   /** Work waits in a group. */
   pending: string;
   /** A schedule or ticker of that name was changed. */
@@ -42,7 +48,7 @@ export class ShardView {
     );
     shard.events.on('lost', cause => {
       if (cause === 'flushed') this.membership.reset();
-      this.events.emit('stateLost', cause);
+      this.events.emit('stateLost', { cause, queuedCount: shard.queuedCount });
       this.refresh();
     });
   }

@@ -62,6 +62,7 @@ export class Shard {
   readonly #fixed;
   readonly #dispatches: TickBatch<DispatchRequest, DispatchAnswer>;
   #quarantineEndMs = 0;
+  #queuedCount = 0;
 
   private constructor(link: RedisLink, pool: string, index: number, options: ShardOptions) {
     this.#link = link;
@@ -146,6 +147,11 @@ export class Shard {
     return Math.max(0, this.#quarantineEndMs - this.#link.clock.monotonicMs());
   }
 
+  /** How many jobs waited when the members were last looked at. */
+  get queuedCount(): number {
+    return this.#queuedCount;
+  }
+
   get channels() {
     const { events, mailbox, replies } = this.#keys;
     return { events, mailbox, replies };
@@ -204,7 +210,9 @@ export class Shard {
     const { events } = this.#keys;
     const reply = await this.#attachment.run(scripts.membersScript, keys, { worker, known_epoch: knownEpoch, events });
     this.#quarantineEndMs = this.#link.clock.monotonicMs() + reply.quarantine_ms;
+    // First: who is told of a loss asks how many waited before it.
     this.#attachment.noteServer(reply.server);
+    this.#queuedCount = reply.queued;
     return reply;
   }
 

@@ -106,7 +106,7 @@ describe('a pool of several shards', () => {
     await Promise.all(KEYS.map(key => a?.node.dispatch(key, '', { wait: 'started' })));
     const link = await fixture.look();
     const losses: unknown[] = [];
-    a?.node.events.on('stateLost', cause => losses.push(cause));
+    a?.node.events.on('stateLost', ({ cause }) => losses.push(cause));
     await link.commands.call('FLUSHALL');
     await until(async () => {
       const jobs = await listJobs(link, fixture.pool).catch(() => []);

@@ -86,11 +86,21 @@ describe('a pool whose Redis lost something', () => {
     const before = await records(look);
     const lost = a?.node.events.once('stateLost');
     await look.commands.call('FLUSHALL');
-    expect(await lost).toBe('flushed');
+    expect(await lost).toEqual({ cause: 'flushed', queuedCount: 0 });
     await until(async () => (await records(look)).every(([state]) => state === 'running'), 'the records to be back');
     expect(await records(look)).toEqual(before);
     for (const key of KEYS) expect(recorder.of(key)).toHaveLength(1);
     expect(recorder.overlaps).toEqual([]);
+  });
+
+  it('tells how many jobs waited when it was last looked at', async () => {
+    const client = await fixture.client({ lease: TEST_LEASE });
+    await Promise.all(['one', 'two'].map(key => client.dispatch(key)));
+    const look = await fixture.look();
+    const node = await fixture.node({ lease: TEST_LEASE });
+    const lost = node.events.once('stateLost');
+    await look.commands.call('FLUSHALL');
+    expect(await lost).toEqual({ cause: 'flushed', queuedCount: 2 });
   });
 
   it('admits again after one lease, and jobs can be stopped and moved as ever', async () => {
@@ -185,7 +195,7 @@ describe('a pool whose Redis lost something', () => {
     }, 'every start to be recorded');
     const lost = [a, b].map(each => each?.node.events.once('stateLost'));
     await goBack();
-    expect(await Promise.all(lost)).toEqual(['server', 'server']);
+    expect(await Promise.all(lost)).toMatchObject([{ cause: 'server' }, { cause: 'server' }]);
     await until(
       async () => (await records(look, [...places.keys()])).every((row, i) => row.join() === before[i]?.join()),
       'the records to be as they were',

@@ -27,7 +27,7 @@ describe('the findings', () => {
   });
 
   it('tell of a pool that waits until its workers have said what they run', () => {
-    expect(codes({ pools: [pool('a', { state: 'QUARANTINE' })] })).toEqual(['warning POOL_QUARANTINED']);
+    expect(codes({ pools: [pool('a', { state: 'QUARANTINE' })] })).toEqual(['critical POOL_QUARANTINED']);
   });
 
   it('tell of a queue that stands still, of dead jobs, of a pool nearly full', () => {

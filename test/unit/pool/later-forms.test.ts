@@ -46,6 +46,7 @@ describe('what a later version adds at the end is ignored', () => {
       next_ms: -1,
       server: 's',
       quarantine_ms: 0,
+      queued: 0,
       list: [[Buffer.from('w'), 4, 0, text, 1, 'more']],
     });
     expect(membership.placement.seat('w')).toMatchObject({ group: 'default', owned: 4, proven: true });

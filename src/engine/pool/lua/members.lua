@@ -3,12 +3,12 @@
 -- must be reaped, whether work waits in a group, and when the next of these falls due. Advances the clock, nothing else.
 -- Descriptions are sent only when the caller's epoch is not the present one. `mail` is -1 for a worker that is no member. A
 -- row of `list`: id, jobs owned, 1 when draining, description, 1 when it has renewed its lease since it joined. `server`
--- tells the caller whether what it knows was told by this Redis.
+-- tells the caller whether what it knows was told by this Redis. `queued` are all that wait, of any group.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger server identity
 -- KEYS config members member_info pending ledger own_prefix
 -- ARGV generation worker known_epoch events
--- REPLY MEMBERS epoch:int mail:int reapable:int due:int next_ms:int server:text quarantine_ms:int list:list
+-- REPLY MEMBERS epoch:int mail:int reapable:int due:int next_ms:int server:text quarantine_ms:int queued:int list:list
 -- REPLY LOST
 local refusal = enter('grace-ms') or check_identity()
 if refusal then return refusal end
@@ -43,4 +43,4 @@ if first[2] then
 end
 save()
 return {'MEMBERS', shard.epoch, whole(mail), reapable, due, whole(math.ceil(next_us / 1000)), shard.server,
-  whole(math.ceil(shard.quarantine / 1000)), list}
+  whole(math.ceil(shard.quarantine / 1000)), shard.queued, list}
