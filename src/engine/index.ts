@@ -35,14 +35,18 @@ export {
 } from './admin/schedules.ts';
 export { openPool, shutDownPool } from './admin/shutdown.ts';
 export {
+  planSinkRemoval,
+  removeSink,
+  type SinkRemovalOptions,
+  type SinkRemovalPlan,
+} from './admin/sink-removal.ts';
+export {
   listClaimable,
   planReset,
-  planSinkRemoval,
   type ReleaseOptions,
   type ResetOptions,
   type ResetPlan,
   releaseEntries,
-  removeSink,
   resetSink,
 } from './admin/sinks.ts';
 export {

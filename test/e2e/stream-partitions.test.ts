@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Sink } from '../../src/engine/index.ts';
+import { PartitionedSink, Sink } from '../../src/engine/index.ts';
 import { ndjson, ponosJson, startPonos } from '../support/cli.ts';
 import { useRedis } from '../support/fixture.ts';
 import { streamCli } from '../support/stream-cli.ts';
@@ -167,6 +167,30 @@ describe('a partitioned stream on the command line', () => {
     await until(() => total() === 8, 'all events to be counted');
     expect(counting.stdout).toContain('"stream":"orders.3"');
     expect((await counting.stop()).code).toBe(130);
+  });
+
+  test('takes the pools of its sinks along, and a sink its own', async () => {
+    await create();
+    const link = await redis.connect();
+    for (const name of ['billing', 'audit']) {
+      const sink = await PartitionedSink.open(link, name, { stream: 'orders', pool: { lease: 'fast' } }, () => {});
+      await until(() => sink.owned.length === 4, 'it to have all partitions');
+      if (name === 'billing') {
+        const refused = await cli(['sink', 'remove', 'orders', 'billing', '--yes']);
+        expect([refused.code, refused.stderr.includes('SINK_IN_USE')]).toEqual([4, true]);
+      }
+      await sink.close();
+    }
+    const pools = async () => (await cli(['pool', 'list', '-o', 'name'])).stdout;
+    expect(await pools()).toBe('orders..audit\norders..billing\n');
+    const what = 'sink "billing" of stream "orders" in 4 partitions with 0 events to come, 0 pending, 0 dead letters';
+    const remove = ['sink', 'remove', 'orders', 'billing'];
+    expect((await cli([...remove, '--dry-run'])).stdout).toBe(`WOULD  remove ${what}\n`);
+    expect((await cli([...remove, '--yes'])).stderr).toBe(`removed ${what}\n`);
+    expect(await pools()).toBe('orders..audit\n');
+    expect((await cli([...remove, '--yes'])).code).toBe(3);
+    expect((await cli(['stream', 'remove', 'orders', '--yes'])).code).toBe(0);
+    expect(await pools()).toBe('');
   });
 
   test('is trimmed partition by partition; what is of one partition is asked of that one', async () => {

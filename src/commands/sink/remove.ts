@@ -8,7 +8,7 @@ import { lagText } from '../../present/lag.ts';
 export default class SinkRemove extends BaseCommand<typeof SinkRemove> {
   static override summary = 'Remove a sink from a stream, with its cursor, counters and dead letters';
   static override description =
-    'Refused while consumers live (exit 4), unless --force: then they are told by the event "removed", and do not make it anew. Whoever opens the sink again begins as with a new one. The events stay. Asks first; --yes answers.';
+    'Refused while consumers live (exit 4), unless --force: then they are told by the event "removed", and do not make it anew. Whoever opens the sink again begins as with a new one. The events stay. Of a partitioned stream it is removed from every partition. Asks first; --yes answers.';
   static override examples = [
     '<%= config.bin %> sink remove orders billing --dry-run',
     '<%= config.bin %> sink remove orders billing --yes',
@@ -28,9 +28,10 @@ export default class SinkRemove extends BaseCommand<typeof SinkRemove> {
     const link = await this.connect();
     const { stream, sink } = this.args;
     const { force } = this.flags;
-    const { lag, pendingCount, deadCount } = await planSinkRemoval(link, stream, sink, { force });
+    const { partitionCount, lag, pendingCount, deadCount } = await planSinkRemoval(link, stream, sink, { force });
+    const of = partitionCount === null ? '' : `in ${formatCount(partitionCount, 'partition')} `;
     const contents = `${lagText(lag)} events to come, ${pendingCount} pending, ${formatCount(deadCount, 'dead letter')}`;
-    const what = `sink "${sink}" of stream "${stream}" with ${contents}`;
+    const what = `sink "${sink}" of stream "${stream}" ${of}with ${contents}`;
     if (await this.planned(`remove ${what}`)) return;
     await this.confirm(`Remove ${what}`);
     await removeSink(link, stream, sink, { force });

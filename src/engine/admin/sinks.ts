@@ -1,5 +1,5 @@
 /**
- * What an operator does to sinks from outside: entries of dead consumers, the cursor, removal. Each change is one script,
+ * What an operator does to sinks from outside: entries of dead consumers, the cursor. Each change is one script,
  * and what it is based on is checked in that script, so that consumers may go on meanwhile.
  */
 import { ConflictError, NotFoundError } from '../core/errors.ts';
@@ -10,7 +10,7 @@ import type { RedisLink } from '../redis/link.ts';
 import { compareEntryIds } from '../streams/entry-id.ts';
 import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
 import { checkStart, resolveStart, type Start } from '../streams/position.ts';
-import { releaseEntriesScript, removeSinkScript, resetSinkScript } from '../streams/scripts.gen.ts';
+import { releaseEntriesScript, resetSinkScript } from '../streams/scripts.gen.ts';
 import { sinkOptions } from '../streams/sink-options.ts';
 
 export interface ReleaseOptions {
@@ -150,47 +150,12 @@ export async function resetSink(
       },
     );
     if (reply.status === 'MISSING') throw noSink(stream, sink);
-    if (reply.status === 'LIVE') throw inUse(stream, sink, reply.consumers);
+    if (reply.status === 'LIVE') throw sinkInUse(stream, sink, reply.consumers);
     if (reply.status === 'OK') return { ...plan, pendingDroppedCount: reply.dropped, pendingKeptCount: reply.kept };
   }
   throw new ConflictError(`sink "${sink}" of stream "${stream}" moves on faster than it can be reset`, {
     hint: 'Stop its consumers first.',
   });
-}
-
-/**
- * The sink that `removeSink` would remove now.
- * @throws as `removeSink`
- */
-export async function planSinkRemoval(
-  link: RedisLink,
-  stream: string,
-  sink: string,
-  options: { force?: boolean | undefined } = {},
-): Promise<SinkSnapshot> {
-  return requireIdle(await showSink(link, stream, sink), options.force);
-}
-
-/**
- * Removes a sink from a stream, with what is pending to it, its counters and its dead letters. A consumer that still runs
- * is told by the event `removed`, and makes nothing anew.
- * @throws ConflictError `SINK_IN_USE` while a consumer lives, without `force`; NotFoundError, RedisUnavailableError.
- */
-export async function removeSink(
-  link: RedisLink,
-  stream: string,
-  sink: string,
-  options: { force?: boolean | undefined } = {},
-): Promise<void> {
-  await showSink(link, stream, sink);
-  const { events, sinks, consumers, dead } = link.keys.stream(stream);
-  const reply = await link.commands.run(
-    removeSinkScript,
-    { events, sinks, consumers: consumers(sink), dead: dead(sink) },
-    { sink, force: options.force ? 1 : 0 },
-  );
-  if (reply.status === 'MISSING') throw noSink(stream, sink);
-  if (reply.status === 'LIVE') throw inUse(stream, sink, reply.consumers);
 }
 
 /** What the consumers of a sink agreed on; of one that none of ours ever opened, the defaults. */
@@ -283,17 +248,17 @@ async function* readPending(
   }
 }
 
-function requireIdle(sink: SinkSnapshot, force = false): SinkSnapshot {
+export function requireIdle(sink: SinkSnapshot, force = false): SinkSnapshot {
   const live = sink.consumers.filter(({ alive }) => alive).length;
-  if (live > 0 && !force) throw inUse(sink.stream, sink.name, live);
+  if (live > 0 && !force) throw sinkInUse(sink.stream, sink.name, live);
   return sink;
 }
 
-function noSink(stream: string, sink: string): NotFoundError {
+export function noSink(stream: string, sink: string): NotFoundError {
   return new NotFoundError('sink', sink, { of: `stream "${stream}"` });
 }
 
-function inUse(stream: string, sink: string, consumers: number): ConflictError {
+export function sinkInUse(stream: string, sink: string, consumers: number): ConflictError {
   const count = consumers === 1 ? 'a consumer' : `${consumers} consumers`;
   return new ConflictError(`sink "${sink}" of stream "${stream}" has ${count} at work; nothing was done`, {
     code: 'SINK_IN_USE',

@@ -12,6 +12,7 @@ import { decodeRetention, encodeRetention, type RetentionInput, readRetention } 
 import { removeStream } from '../streams/whole-stream.ts';
 import { checkPartitionedName, MAX_PARTITIONS, partitionNames } from './names.ts';
 import { describePartitionsScript, removePartitionsScript } from './scripts.gen.ts';
+import { removeSinkPools } from './sink-pool.ts';
 
 export const partitionOptions = {
   partitions: {
@@ -78,8 +79,9 @@ export async function restorePartitions(link: RedisLink, name: string, count: nu
 }
 
 /**
- * Removes a partitioned stream: its partitions with their sinks, then itself.
- * @throws NotFoundError, ArgumentError, WrongTypeError, RedisUnavailableError
+ * Removes a partitioned stream: its partitions with their sinks and the pools of these, then itself. A pool in which a
+ * process still works goes when that closes its sink.
+ * @throws NotFoundError, ArgumentError, WrongTypeError, QuarantineError, RedisUnavailableError: another try goes on with it.
  */
 export async function removePartitionedStream(link: RedisLink, name: string): Promise<void> {
   const { partitions } = link.keys.stream(checkPartitionedName(name));
@@ -91,6 +93,7 @@ export async function removePartitionedStream(link: RedisLink, name: string): Pr
       }),
     ),
   );
+  await removeSinkPools(link, name);
   // Last, so that what a crash leaves can be removed by another try.
   await link.commands.run(removePartitionsScript, { description: partitions }, { keep_s: REMOVED_MARK_S });
   await link.registry.remove('streams', name);
@@ -123,6 +126,15 @@ async function checkTaken(link: RedisLink, name: string, count: number, taken: T
       );
     }),
   );
+}
+
+/** Whether a partition was removed on purpose since the stream was made: then nobody who still has the stream open makes it anew. */
+export async function wasRemoved(link: RedisLink, stream: string, partition: string): Promise<boolean> {
+  const [[madeAtMs], [state, removedAtMs]] = (await Promise.all([
+    link.commands.call('HMGET', link.keys.stream(stream).partitions, 'createdAtMs'),
+    link.commands.call('HMGET', link.keys.stream(partition).meta, 'state', 'removedAtMs'),
+  ])) as [[Buffer | null], [Buffer | null, Buffer | null]];
+  return madeAtMs !== null && String(state) === 'removed' && Number(String(removedAtMs)) > Number(String(madeAtMs));
 }
 
 function notPartitioned(name: string): ConflictError {

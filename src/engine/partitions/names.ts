@@ -41,6 +41,17 @@ export function partitionPool(stream: string, sink: string): string {
   return checkName('pool', checkDots('stream', stream) + POOL_SEPARATOR + checkDots('sink', checkName('sink', sink)));
 }
 
+/** The sink whose pool that is, if it is one of that stream. */
+export function sinkOfPool(stream: string, pool: string): string | undefined {
+  const prefix = stream + POOL_SEPARATOR;
+  return pool.startsWith(prefix) ? pool.slice(prefix.length) : undefined;
+}
+
+/** The stream that one is a partition of, if it is a partition: as far as its name tells. */
+export function wholeOf(stream: string): string | undefined {
+  return /^(.+)\.\d{1,3}$/.exec(stream)?.[1];
+}
+
 function checkDots(kind: 'stream' | 'sink', name: string): string {
   if (/^\.|\.\.|\.$/.test(name)) {
     throw new ArgumentError(`${kind} name "${name}" is not allowed with partitions`, {

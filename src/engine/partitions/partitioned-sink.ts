@@ -11,6 +11,7 @@
  * signals of those at work abort. One that ignores its signal for longer than the lease leaves time for may overlap.
  */
 
+import { within } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
 import { ArgumentError, ClosedError, ExistsError, LeaseLostError } from '../core/errors.ts';
 import { resolveOptions } from '../core/options.ts';
@@ -19,14 +20,15 @@ import type { Job, ServiceHandler, StopReason, WorkerLease } from '../pool/handl
 import { PoolNode } from '../pool/node.ts';
 import type { PoolNodeOptions } from '../pool/options.ts';
 import type { RedisLink } from '../redis/link.ts';
-import { partitionName } from '../streams/partitioned.ts';
+import { partitionCount, partitionName } from '../streams/partitioned.ts';
 import { startText } from '../streams/sink.ts';
 import type { SinkEvents, SinkStats } from '../streams/sink-events.ts';
 import { type SinkOptions, sinkOptions } from '../streams/sink-options.ts';
 import { TopicFilter } from '../streams/topic.ts';
-import { describePartitions, restorePartitions } from './description.ts';
+import { describePartitions, restorePartitions, wasRemoved } from './description.ts';
 import { partitionNames, partitionPool } from './names.ts';
 import { OwnedPartition, type PartitionHandler } from './owned-partition.ts';
+import { isSinkThere, removeSinkPool } from './sink-pool.ts';
 
 export interface PartitionedSinkOptions
   extends Omit<SinkOptions, 'streams' | 'laneBy' | 'owner' | 'noAck' | 'claimIdleMs'> {
@@ -61,6 +63,8 @@ const FORWARDED = ['failed', 'deadLetter', 'lost', 'dataLoss', 'disconnected', '
 const LOOK_MS = 5000;
 /** What the pool is given beyond the time that sinks take to close. */
 const LEAVE_MS = 2000;
+/** Longest that closing takes for what is left in Redis. */
+const CLEAR_LIMIT_MS = 1000;
 /** A partition never ends by itself: it is tried again for ever, and soon. */
 const JOB = { attempts: 0, backoffMs: 100, backoffMaxMs: 5000 } as const;
 
@@ -164,6 +168,16 @@ export class PartitionedSink {
     await this.#look.stop();
     await this.#node.close();
     await Promise.all(this.#closingSinks);
+    const clearing = this.#clear().catch(error => this.events.emit('error', { stream: undefined, error }));
+    await within(this.#link.clock, CLEAR_LIMIT_MS, clearing, () => {});
+  }
+
+  /** The last process of a sink that was removed, or whose stream was, removes the pool too. */
+  async #clear(): Promise<void> {
+    const stands = (await partitionCount(this.#link, this.stream)) !== undefined;
+    if (stands && !this.#removed) return;
+    if (stands && (await isSinkThere(this.#link, this.stream, this.partitions, this.name))) return;
+    await removeSinkPool(this.#link, this.stream, this.name, { timeoutMs: 0 });
   }
 
   /** Sees to it that every partition has a job: the first who comes does it, and whoever finds that one is gone. */
@@ -199,6 +213,12 @@ export class PartitionedSink {
     const partition = Number(job.key.slice(job.key.lastIndexOf('.') + 1));
     // Of a stream of that name which was removed, and had more of them.
     if (!(partition < this.partitions) || job.key !== partitionName(this.stream, partition)) return job.complete();
+    // On its way from one process to the other, or given out again by one that was not told.
+    if (await wasRemoved(this.#link, this.stream, job.key)) {
+      this.#removed = true;
+      this.events.emit('removed', { stream: job.key, partition });
+      return job.complete();
+    }
     const setup = {
       link: this.#link,
       sink: this.name,

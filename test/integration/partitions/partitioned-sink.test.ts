@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { removeSink } from '../../../src/engine/admin/sink-removal.ts';
 import { listJobKeys } from '../../../src/engine/inspect/jobs.ts';
-import { showSink } from '../../../src/engine/inspect/streams.ts';
+import { listSinks, showSink } from '../../../src/engine/inspect/streams.ts';
 import type { PartitionHandler } from '../../../src/engine/partitions/owned-partition.ts';
 import { PartitionedSink, type PartitionedSinkOptions } from '../../../src/engine/partitions/partitioned-sink.ts';
 import { PartitionedStream } from '../../../src/engine/partitions/partitioned-stream.ts';
@@ -245,6 +246,53 @@ describe('a sink of a partitioned stream', () => {
     expect(told).toContainEqual({ stream: 'orders.1', partition: 1 });
     await sink.close();
     expect(await link.commands.call('EXISTS', link.keys.stream('orders.0').events)).toBe(0);
+  });
+
+  it('leaves no pool behind when its stream is removed, whether a process is there or not', async () => {
+    const { link, stream } = await open(3);
+    const pools = () => link.registry.list('pools');
+    const first = await join();
+    await until(() => first.sink.owned.length === 3, 'it to have all');
+    await first.sink.close();
+    expect(await pools()).toEqual(['orders..billing']);
+    await stream.remove();
+    expect(await pools()).toEqual([]);
+    await expect(listJobKeys(link, 'orders..billing')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+
+    const again = await open(3);
+    const second = await join();
+    const third = await join();
+    await until(() => second.sink.owned.length + third.sink.owned.length === 3, 'all to have an owner');
+    await again.stream.remove();
+    await until(() => second.sink.owned.length + third.sink.owned.length === 0, 'them to be told');
+    await second.sink.close();
+    expect(await pools()).toEqual(['orders..billing']);
+    await third.sink.close();
+    expect(await pools()).toEqual([]);
+  });
+
+  it('is removed from all partitions, with its pool; by force also from a process, which takes the pool along', async () => {
+    const { link } = await open(2);
+    const pools = () => link.registry.list('pools');
+    const sinks = async () => (await listSinks(link, 'orders')).map(({ stream, name }) => `${stream} ${name}`);
+    const first = await join();
+    await until(() => first.sink.owned.length === 2, 'it to have all');
+    await expect(removeSink(link, 'orders', 'billing')).rejects.toMatchObject({ code: 'SINK_IN_USE' });
+    await removeSink(link, 'orders', 'billing', { force: true });
+    await until(() => first.sink.owned.length === 0, 'it to be told');
+    expect([await sinks(), await pools()]).toEqual([[], ['orders..billing']]);
+    await first.sink.close();
+    expect(await pools()).toEqual([]);
+
+    const second = await join();
+    await until(() => second.sink.owned.length === 2, 'it to have all, anew');
+    await second.sink.close();
+    // One after the other: the pool is needed as long as a partition has the sink.
+    await removeSink(link, 'orders.0', 'billing');
+    expect([await sinks(), await pools()]).toEqual([['orders.1 billing'], ['orders..billing']]);
+    await removeSink(link, 'orders.1', 'billing');
+    expect([await sinks(), await pools()]).toEqual([[], []]);
+    await expect(removeSink(link, 'orders', 'billing')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
   it('takes no partition that a stream of its name had before', async () => {

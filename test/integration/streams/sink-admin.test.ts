@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { purgeDead, replayDead } from '../../../src/engine/admin/dead-letters.ts';
-import { listClaimable, planReset, releaseEntries, removeSink, resetSink } from '../../../src/engine/admin/sinks.ts';
+import { removeSink } from '../../../src/engine/admin/sink-removal.ts';
+import { listClaimable, planReset, releaseEntries, resetSink } from '../../../src/engine/admin/sinks.ts';
 import { listDead, listDeadIds, listEvents, showDead } from '../../../src/engine/inspect/events.ts';
 import { listSinks, showSink } from '../../../src/engine/inspect/streams.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
