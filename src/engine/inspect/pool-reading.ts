@@ -15,6 +15,8 @@ export interface PoolReading {
   clocksUs: readonly number[];
   /** The same to a person looking on: they go on while nobody is left to run a script. */
   seenUs: readonly number[];
+  /** Wall time of Redis. */
+  timeMs: number;
   /** How long nothing is admitted or moved because Redis lost something; 0 outside of a quarantine. */
   quarantineLeftMs: number;
   epoch: number;
@@ -73,6 +75,7 @@ export async function readPool(link: RedisLink, name: string): Promise<PoolReadi
     shardCount: first.shardCount,
     clocksUs: shards.map(shard => shard?.clocksUs[0] ?? 0),
     seenUs: shards.map(shard => shard?.seenUs[0] ?? 0),
+    timeMs: first.timeMs,
     quarantineLeftMs: Math.max(...found.map(shard => shard.quarantineLeftMs)),
     epoch: Math.max(...found.map(shard => shard.epoch)),
     jobCount: sum(shard => shard.jobCount),
@@ -151,6 +154,7 @@ async function readShard(link: RedisLink, name: string, shard: number): Promise<
     shardCount: shardCountOf(fields[1]),
     clocksUs: [nowUs],
     seenUs: [seenUs],
+    timeMs: timeUs / 1000,
     quarantineLeftMs: Math.max(0, ((quarantineEnd ?? 0) - nowUs) / 1000),
     epoch: epoch ?? 0,
     jobCount: count ?? 0,

@@ -131,13 +131,19 @@ async function surveyMembers(link: RedisLink, reading: PoolReading): Promise<Omi
   return { oldestPendingMs, workers };
 }
 
-/** The queues are sorted by when each job is due, on the clock of their shard. Jobs wait longest where nobody moves it on. */
-async function oldestPending(link: RedisLink, { name, seenUs, groups }: PoolReading): Promise<number | null> {
+/**
+ * The queues are sorted by when each job is due, on the clock of their shard. Jobs wait longest where no worker moves it on:
+ * whoever dispatches then moves it by less than what has passed. So the record says when by the wall.
+ */
+async function oldestPending(link: RedisLink, { name, seenUs, timeMs, groups }: PoolReading): Promise<number | null> {
   const ages = seenUs.flatMap((clockUs, shard) =>
     groups.map(async group => {
-      const queue = link.keys.pool(name, shard).pending(group);
-      const [, due] = (await link.commands.call('ZRANGE', queue, 0, 0, 'WITHSCORES')) as Buffer[];
-      return due === undefined ? Number.NEGATIVE_INFINITY : (clockUs - Number(String(due))) / 1000;
+      const { pending, job } = link.keys.pool(name, shard);
+      const [key, due] = (await link.commands.call('ZRANGE', pending(group), 0, 0, 'WITHSCORES')) as Buffer[];
+      if (key === undefined) return Number.NEGATIVE_INFINITY;
+      const loggedMs = (clockUs - Number(String(due))) / 1000;
+      const [dueAt] = (await link.commands.call('HMGET', job(key), 'due-at')) as [Buffer | null];
+      return dueAt === null ? loggedMs : Math.max(loggedMs, timeMs - Number(String(dueAt)));
     }),
   );
   const oldest = Math.max(...(await Promise.all(ages)));

@@ -3,8 +3,11 @@ import { addRoute, drainWorker, listRoutes, removeRoute } from '../../../src/eng
 import { listJobKeys, listJobs, readJobs, showJob } from '../../../src/engine/inspect/jobs.ts';
 import { listLedger } from '../../../src/engine/inspect/ledger.ts';
 import { listNodes, listPools, listWorkers, showPool, showWorker } from '../../../src/engine/inspect/pools.ts';
+import { surveyFleet } from '../../../src/engine/inspect/survey.ts';
+import { Shard } from '../../../src/engine/pool/shard.ts';
 import { TEST_LEASE, usePool } from '../../support/pool.ts';
 import { Recorder } from '../../support/recorder.ts';
+import { joinWorker } from '../../support/shard.ts';
 import { until } from '../../support/until.ts';
 
 describe('what inspection sees of a pool', () => {
@@ -78,6 +81,35 @@ describe('what inspection sees of a pool', () => {
     expect(await groups()).toEqual(['busy', 'never-waited']);
     await node.routes.remove('busy:*');
     expect(await groups()).toEqual(['never-waited']);
+  });
+
+  it('is how long the first job is due, by the wall, also where the clock of the shard lags behind', async () => {
+    const client = await fixture.client({ refreshMs: 600_000 });
+    const link = await fixture.look();
+    await client.dispatch('late', '', { delayMs: 600_000 });
+    const oldestMs = async () => (await surveyFleet(await reader())).pools[0]?.oldestPendingMs ?? null;
+    expect(await oldestMs()).toBe(null);
+    await client.dispatch('first');
+    // Each script adds no more than that.
+    await link.commands.call('HSET', link.keys.pool(fixture.pool).config, 'clamp-ms', 1);
+    const atMs = performance.now();
+    await until(() => performance.now() - atMs > 300, 'it to wait for a while');
+    await client.dispatch('second');
+    expect(await oldestMs()).toBeGreaterThan(290);
+    // One that its worker gave up is due since then.
+    const shard = await Shard.find(link, fixture.pool);
+    await joinWorker(shard, 'w');
+    const worker = { id: 'w', incarnation: 1, group: 'default', capacity: 9 };
+    const { epoch } = await shard.members('', 'default', 0);
+    const reply = await shard.assign(worker, epoch, ['first', 'second']);
+    if (reply.status !== 'ASSIGNED') throw new Error(reply.status);
+    const [[key, token]] = reply.jobs as [[Buffer, number]];
+    expect((await shard.readJob(key, 'due-at'))[0]).toBe(null);
+    const releasedMs = performance.now();
+    await shard.release('w', key, Number(String(token)), undefined, 'drain');
+    const ageMs = await oldestMs();
+    expect(ageMs).toBeLessThan(performance.now() - releasedMs + 50);
+    await shard.stop('s', 'second', '');
   });
 
   it('is each job, its payload and what happened to it', async () => {

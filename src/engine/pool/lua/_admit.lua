@@ -72,8 +72,8 @@ local function admit(wanted, assigned)
     return token
   end
   local due = whole(shard.now + wanted.delay_us)
-  redis.call('HSET', job, 'state', 'pending', 'not-before', due, 'attempt', 0, 'dispatch', wanted.id, 'terms',
-    wanted.terms, 'group', wanted.group, 'dispatched-at', at, 'payload', wanted.payload)
+  redis.call('HSET', job, 'state', 'pending', 'not-before', due, 'due-at', due_at(due), 'attempt', 0, 'dispatch',
+    wanted.id, 'terms', wanted.terms, 'group', wanted.group, 'dispatched-at', at, 'payload', wanted.payload)
   redis.call('ZADD', pending, due, wanted.key)
   redis.call('SADD', groups, wanted.group)
   shard.queued = shard.queued + 1

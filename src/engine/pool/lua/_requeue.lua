@@ -2,7 +2,8 @@
 -- of the owned set is the caller's part.
 local function requeue(key, job, attempt, not_before, failure)
   redis.call('HDEL', job_prefix .. key, 'worker', 'token', 'started-at', 'stable-at')
-  redis.call('HSET', job_prefix .. key, 'state', 'pending', 'attempt', attempt, 'not-before', whole(not_before))
+  redis.call('HSET', job_prefix .. key, 'state', 'pending', 'attempt', attempt, 'not-before', whole(not_before),
+    'due-at', due_at(not_before))
   if failure ~= '' then redis.call('HSET', job_prefix .. key, 'error', failure) end
   redis.call('ZADD', pending_prefix .. job.group, whole(not_before), key)
   redis.call('SADD', groups, job.group)

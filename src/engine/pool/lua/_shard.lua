@@ -51,3 +51,9 @@ local function mint()
   shard.token = math.max(shard.token + 1, shard.time)
   return whole(shard.token)
 end
+
+-- Wall ms of a moment on the logical clock, if that never stood still until then. For people, who see how long a job is due:
+-- the logical clock stands still while nobody asks, and catches up by no more than the clamp.
+local function due_at(not_before)
+  return whole(math.floor((shard.time + tonumber(not_before) - shard.now) / 1000))
+end

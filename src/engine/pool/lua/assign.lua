@@ -38,7 +38,7 @@ for i = 1, #job_keys do
     redis.call('ZREM', pending, key)
     redis.call('SADD', own, key)
     redis.call('HSET', job_prefix .. key, 'state', 'assigned', 'worker', worker, 'token', token, 'attempt', attempt)
-    redis.call('HDEL', job_prefix .. key, 'not-before')
+    redis.call('HDEL', job_prefix .. key, 'not-before', 'due-at')
     shard.queued = shard.queued - 1
     owned = owned + 1
     bytes = bytes + #found[3]
