@@ -39,7 +39,11 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
       description: 'accepted (default), started or completed: until when to wait',
     }),
     id: Flags.string({ helpValue: 'ID', description: 'Id of the dispatch: the same again has no second effect' }),
-    delay: duration({ helpValue: '10s', description: 'Start it no sooner than that' }),
+    delay: duration({
+      helpValue: '10s',
+      description:
+        'Start it no sooner than that; the time stands still while no worker or other client of the pool is connected',
+    }),
     attempts: Flags.integer({ helpValue: 'N', min: 0, description: 'Attempts before it is dead; 0 never gives up' }),
     retries: Flags.integer({
       helpValue: 'N',

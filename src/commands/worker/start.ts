@@ -28,7 +28,10 @@ The first Ctrl-C or SIGTERM drains: jobs are handed on in order, tasks may finis
   static override args = { handler: text({ description: 'Module with the handler; or use --exec' }) };
   static override flags = {
     ...poolFlags,
-    exec: Flags.string({ helpValue: 'CMD', description: 'Command line to run for each job, by sh; it must stay in its process group' }),
+    exec: Flags.string({
+      helpValue: 'CMD',
+      description: 'Command line to run for each job, by sh; it must stay in its process group',
+    }),
     task: Flags.boolean({
       description: 'With --exec: jobs are tasks, run to their end where they are, instead of services that move',
       dependsOn: ['exec'],

@@ -1,8 +1,8 @@
 import type { Clock, Timer } from './clock.ts';
 
 export interface PeriodicOptions {
-  /** Time between the end of one run and the start of the next, in ms. */
-  intervalMs: number;
+  /** Time between the end of one run and the start of the next, in ms; read before each. */
+  readonly intervalMs: number;
   /** Share of the interval that is random, 0 to 1: 0.1 is ± 10 %. */
   jitter?: number;
   random?: () => number;

@@ -21,6 +21,17 @@ export interface LeaseTerms {
   readonly stopBudgetMs: number;
 }
 
+/**
+ * Longest time between two looks of a process at a shard. Each moves the logical clock, by the clamp at most: who looked
+ * more seldom would let it fall behind, and with it every delay, back-off and lease.
+ */
+export function mostLookMs({ clampMs }: LeaseTerms): number {
+  return clampMs * LOOK_SHARE;
+}
+
+/** What is left is for the jitter of the looks and their way to Redis. */
+const LOOK_SHARE = 0.8;
+
 /** An event loop that runs later than this, in ms, puts the lease at risk: it is told, and renewals are sent earlier. */
 export function lagLimitMs({ marginMs }: LeaseTerms): number {
   return marginMs / 4;
@@ -109,7 +120,13 @@ export function shardCountOf(value: Uint8Array | null | undefined): number {
 
 export const clientOptions = {
   create: { kind: 'flag', default: false, doc: 'Make the pool when it does not exist.' },
-  refreshMs: { kind: 'ms', default: 5000, min: 10, max: 600_000, doc: 'Time between two looks at the members.' },
+  refreshMs: {
+    kind: 'ms',
+    default: 5000,
+    min: 10,
+    max: 600_000,
+    doc: 'Time between two looks at the members; four fifths of the clamp of the lease at most.',
+  },
   maxPayloadBytes: {
     kind: 'bytes',
     default: 1_048_576,
@@ -127,7 +144,7 @@ export const nodeOptions = {
     default: 1000,
     min: 10,
     max: 60_000,
-    doc: 'Time between two comparisons of what runs here with what Redis says.',
+    doc: 'Time between two comparisons of what runs here with what Redis says; four fifths of the clamp of the lease at most.',
   },
   settleMs: {
     kind: 'ms',
@@ -169,7 +186,13 @@ export const workerOptions = {
 
 export const dispatchOptions = {
   timeoutMs: { kind: 'ms', default: 30_000, min: 1, max: 2_147_483_647, doc: 'Longest wait for the job.' },
-  delayMs: { kind: 'ms', default: 0, min: 0, max: 31_536_000_000, doc: 'The job is not started before that.' },
+  delayMs: {
+    kind: 'ms',
+    default: 0,
+    min: 0,
+    max: 31_536_000_000,
+    doc: 'The job is not started before that. It goes on only while a worker or a client of the pool is connected.',
+  },
   attempts: {
     kind: 'count',
     default: 5,

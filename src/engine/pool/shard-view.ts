@@ -8,6 +8,7 @@ import type { RedisLink } from '../redis/link.ts';
 import type { Subscription } from '../redis/subscriptions.ts';
 import { Membership } from './membership.ts';
 import { parsePoolEvent } from './messages.ts';
+import { mostLookMs } from './options.ts';
 import { DEFAULT_GROUP } from './routes.ts';
 import type { Shard } from './shard.ts';
 import type { LossCause } from './shard-attachment.ts';
@@ -42,7 +43,12 @@ export class ShardView {
     this.membership = new Membership(link.clock);
     this.#refreshing = new PeriodicTask(
       link.clock,
-      { intervalMs: refreshMs, jitter: 0.1 },
+      {
+        get intervalMs() {
+          return Math.min(refreshMs, mostLookMs(shard.terms));
+        },
+        jitter: 0.1,
+      },
       () => this.update(),
       error => this.events.emit('error', error),
     );

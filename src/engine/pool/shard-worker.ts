@@ -23,7 +23,7 @@ import type { LoopLag } from './loop-lag.ts';
 import { MailboxCursor } from './mailbox.ts';
 import type { Membership, WorkerInfo } from './membership.ts';
 import { Mover } from './mover.ts';
-import { lagLimitMs, type NodeSettings } from './options.ts';
+import { lagLimitMs, mostLookMs, type NodeSettings } from './options.ts';
 import type { PersistOptions } from './persist.ts';
 import { Puller } from './puller.ts';
 import { RecordedJobs } from './recorded-jobs.ts';
@@ -165,7 +165,13 @@ export class ShardWorker {
     });
     this.#reconcile = new PeriodicTask(
       clock,
-      { intervalMs: settings.reconcileMs, jitter: 0.1, random },
+      {
+        get intervalMs() {
+          return Math.min(settings.reconcileMs, mostLookMs(shard.terms));
+        },
+        jitter: 0.1,
+        random,
+      },
       () => this.#compare(),
       onError,
     );
