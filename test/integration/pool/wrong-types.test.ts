@@ -1,21 +1,28 @@
 /** Another program wrote under our keys: every call says so and names the key, nothing is half written, nothing spins. */
 import { describe, expect, it } from 'vitest';
 import { drainWorker } from '../../../src/engine/admin/pools.ts';
+import { repairPool } from '../../../src/engine/admin/repair.ts';
 import { PonosError, WrongTypeError } from '../../../src/engine/core/errors.ts';
+import { resolveOptions } from '../../../src/engine/core/options.ts';
 import { listJobKeys, listJobs, showJob } from '../../../src/engine/inspect/jobs.ts';
 import { listLedger } from '../../../src/engine/inspect/ledger.ts';
 import { locateJob } from '../../../src/engine/inspect/place.ts';
 import { listNodes, listWorkers, showPool } from '../../../src/engine/inspect/pools.ts';
 import { PoolClient } from '../../../src/engine/pool/client.ts';
 import { removePool } from '../../../src/engine/pool/removal.ts';
+import { scheduleOptions } from '../../../src/engine/pool/schedules/options.ts';
+import type { ScheduleRecord } from '../../../src/engine/pool/schedules/record.ts';
+import { ScheduleStore } from '../../../src/engine/pool/schedules/store.ts';
 import type { Shard } from '../../../src/engine/pool/shard.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { commandCount, dumpKeys } from '../../support/dump.ts';
 import { usePool } from '../../support/pool.ts';
-import { joinWorker, openShard, passTime, request } from '../../support/shard.ts';
+import { joinWorker, openShard, passTime, putSchedules, request } from '../../support/shard.ts';
 import { until } from '../../support/until.ts';
 
 type Keys = ReturnType<RedisLink['keys']['pool']>;
+
+const settings = resolveOptions('schedule', scheduleOptions, {});
 
 const KEYS: Record<string, (keys: Keys) => string> = {
   'the settings': keys => keys.config,
@@ -31,6 +38,9 @@ const KEYS: Record<string, (keys: Keys) => string> = {
   'the record of a dead job': keys => String(keys.deadJob('died')),
   'the notes of a job': keys => String(keys.notes('owned')),
   'the outcome of a dispatch': keys => keys.dispatch('known'),
+  'the list of the schedules': keys => keys.schedules,
+  'a schedule': keys => keys.schedule('hourly'),
+  'a ticker': keys => keys.schedule('ticker'),
 };
 
 interface Scene {
@@ -39,6 +49,9 @@ interface Scene {
   shard: Shard;
   client: PoolClient;
   token: number;
+  /** Schedules as they were, and a claim of the ticker. */
+  records: Map<string, ScheduleRecord>;
+  claim: string;
 }
 
 /** Every call of a client and of an operator, and every script a worker sends. */
@@ -83,6 +96,35 @@ const CALLS: Record<string, (scene: Scene) => Promise<unknown>> = {
   'fail at the last attempt': ({ shard, token }) => shard.fail('w', 'owned', token, 'no', 0, true),
   release: ({ shard, token }) => shard.release('w', 'owned', token, undefined, 'test'),
   takeNotes: ({ shard, token }) => shard.takeNotes('owned', token, '', 0, 0),
+  'schedule is put': ({ shard }) => putSchedules(shard),
+  'schedule is paused': ({ shard }) => new ScheduleStore(shard).pause('hourly'),
+  'schedule is resumed': ({ shard }) => new ScheduleStore(shard).resume('paused'),
+  'schedule is removed': ({ shard }) => new ScheduleStore(shard).remove('hourly'),
+  'schedules are due': ({ shard }) => new ScheduleStore(shard).due(10, 0),
+  'schedule is deferred': scene =>
+    withRecord(scene, 'hourly', (store, record) => store.defer('hourly', record, 'no', 1)),
+  'schedule fires': scene =>
+    withRecord(scene, 'overdue', (store, record) => {
+      const step = { tickMs: record.nextMs, nextMs: 9e12, late: false, catchesUp: false };
+      return store.fire({ name: 'overdue', record }, step, 'default', undefined, 0);
+    }),
+  'ticker is claimed': scene =>
+    withRecord(scene, 'ticker', (store, record) => store.claim('ticker', record, 'n', '', 1000)),
+  'ticker is finished': ({ shard, claim }) => {
+    const step = { tickMs: 1, nextMs: 9e12, late: true, catchesUp: false };
+    return new ScheduleStore(shard).finish('ticker', claim, step, 'no');
+  },
+  reassert: async scene => {
+    await quarantine(scene);
+    return scene.shard.reassert('w', 1, ['lost', 1, 'running', 1, '', 'default', 'd', TERMS, 'x']);
+  },
+  'reassert of one that waits': async scene => {
+    await quarantine(scene);
+    return scene.shard.reassert('w', 1, ['owned', 9e15, 'pending', 1, '', 'default', 'd', TERMS, 'x']);
+  },
+  resettle: ({ shard, token }) => shard.resettle(['owned', 'id-owned', token, 'completed', '-', '', '', 1]),
+  repair: ({ link, pool }) => repairPool(link, pool),
+  'repair that deletes': ({ link, pool }) => repairPool(link, pool, { broken: 'delete' }),
   leave: ({ shard }) => shard.leave('idle', 1),
   drain: ({ shard }) => shard.drain('w'),
   reap: async ({ shard, link, pool }) => {
@@ -90,6 +132,24 @@ const CALLS: Record<string, (scene: Scene) => Promise<unknown>> = {
     await shard.reap(10, 0.5);
   },
 };
+
+const TERMS = '1 1 1 1 - - -';
+
+/** Acts on a record as one that read it before it was overwritten. */
+async function withRecord(
+  { shard, records }: Scene,
+  name: string,
+  act: (store: ScheduleStore, record: ScheduleRecord) => Promise<unknown>,
+): Promise<unknown> {
+  return act(new ScheduleStore(shard), records.get(name) as ScheduleRecord);
+}
+
+/** As after a failover: what is asserted is taken. */
+async function quarantine({ link, pool }: Scene): Promise<void> {
+  const { config } = link.keys.pool(pool);
+  if (String(await link.commands.call('TYPE', config)) === 'hash')
+    await link.commands.call('HSET', config, 'quarantine-until', '9000000000000000');
+}
 
 describe('keys that hold values of other types', () => {
   const fixture = usePool();
@@ -112,9 +172,20 @@ describe('keys that hold values of other types', () => {
     await shard.dispatch(request('waits', { delayMs: 600_000 }));
     await shard.dispatch(request('due'));
     await shard.dispatch(request('known', { id: 'known', digest: 'd', rememberMs: 60_000 }));
+    await putSchedules(shard);
+    const store = new ScheduleStore(shard);
+    await store.put('overdue', { timing: { everyMs: 1000 }, settings, job: { key: 'ticked', payload: '' } }, false);
+    await link.commands.call('HSET', link.keys.pool(pool).schedule('overdue'), 'next', 1000);
+    const records = new Map<string, ScheduleRecord>();
+    for (const name of ['hourly', 'overdue', 'ticker']) {
+      const { record } = await store.read(name);
+      if (record) records.set(name, record);
+    }
+    const claimed = await store.claim('ticker', records.get('ticker') as ScheduleRecord, 'n', '', 60_000);
+    if (claimed.status !== 'CLAIMED') throw new Error(claimed.status);
     // Looks so seldom that it does nothing of its own meanwhile.
     const client = await PoolClient.open(link, pool, { refreshMs: 600_000 });
-    return { link, pool, shard, client, token, keys: link.keys.pool(pool) };
+    return { link, pool, shard, client, token, records, claim: claimed.claim, keys: link.keys.pool(pool) };
   }
 
   it.each(Object.entries(KEYS))(
@@ -130,8 +201,8 @@ describe('keys that hold values of other types', () => {
         const key = keyOf(keys);
         await link.commands.call('DEL', key);
         await link.commands.call('SET', key, 'foreign');
-        // Every script may move the clock.
-        const dump = () => dumpKeys(link, keys.base, ['clock', 'last-time']);
+        // Every script may move the clock; some calls need a quarantine.
+        const dump = () => dumpKeys(link, keys.base, ['clock', 'last-time', 'quarantine-until']);
         const before = await dump();
         const error = await call(scene).then(
           () => undefined,
