@@ -27,6 +27,8 @@ export interface Verdict {
   notes: string[];
   /** The longest any job was silent. */
   gap: { key: string; ms: number };
+  /** The same of those that were accepted before the fault: nothing of it is the time that a new one takes to begin. */
+  runningGap: { key: string; ms: number };
   /** Starts of each key from the fault on, but for its very first. */
   restarts: Map<string, number>;
 }
@@ -52,6 +54,7 @@ export function judge(events: readonly JournalEvent[], span: Span): Verdict {
     missing: [...accepted.keys()].filter(key => (signs.get(key)?.at(-1) ?? 0) < span.restMs),
     notes: notesOf(ordered),
     gap: gapOf(signs, accepted, span),
+    runningGap: gapOf(signs, new Map([...accepted].filter(([, atMs]) => atMs < span.fromMs)), span),
     restarts: restartsOf(ordered, span.fromMs),
   };
 }

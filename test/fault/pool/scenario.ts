@@ -27,7 +27,7 @@ export interface Scenario {
   usualRuns?: number;
   /** Resolves when the fault is over. What it gives are further figures. */
   inject(stage: Stage): Promise<Record<string, number>>;
-  /** For `gapMs`, `fences`, `restarts`, `mostRestarts`, and what `inject` gives. */
+  /** For `gapMs`, `runningGapMs`, `fences`, `restarts`, `mostRestarts`, and what `inject` gives. */
   bounds(options: StageOptions): Record<string, Bound>;
 }
 
@@ -127,6 +127,7 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
   const restarts = [...verdict.restarts.values()];
   const figures = {
     gapMs: verdict.gap.ms,
+    runningGapMs: verdict.runningGap.ms,
     fences: history.find('fenced', { fromMs }).length,
     restarts: restarts.reduce((a, b) => a + b, 0),
     mostRestarts: Math.max(0, ...restarts),

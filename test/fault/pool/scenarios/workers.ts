@@ -1,5 +1,6 @@
 /** What befalls worker processes. */
 
+import { nodeOptions } from '../../../../src/engine/pool/options.ts';
 import type { FleetProcess } from '../fleet.ts';
 import { workerOf } from '../history.ts';
 import { nowMs } from '../journal.ts';
@@ -134,15 +135,25 @@ export const workerScenarios: Scenario[] = [
     short: { workers: 4, jobs: 60, jobsPerSecond: 20 },
     async inject(stage) {
       const old = [...stage.workers];
+      const fromMs = nowMs();
+      const jobsBefore = stage.history.read().accepted.size;
       let badExits = 0;
+      let slowestExitMs = 0;
       for (const worker of old) {
         await stage.startWorker();
+        const askedMs = nowMs();
         if ((await stage.end(worker)) !== 0) badExits++;
+        slowestExitMs = Math.max(slowestExitMs, nowMs() - askedMs);
         await stage.last(stage.between(100, 400));
       }
-      return { badExits };
+      const history = stage.history.read();
+      const starts = history.find('start', { fromMs }).length;
+      const jobCount = history.accepted.size;
+      return { badExits, slowestExitMs, movesPerJob: (starts - (jobCount - jobsBefore)) / jobCount };
     },
-    bounds: () => ({ gapMs: 1000, badExits: 0 }),
+    // Each of the restarts takes a share of the jobs from one that leaves and gives as much to one that came: of n workers
+    // 2 / (n + 1), n times.
+    bounds: () => ({ gapMs: 1000, badExits: 0, slowestExitMs: nodeOptions.closeTimeoutMs.default, movesPerJob: 2 }),
   },
   {
     name: 'workers that join take their share, each job moves at most once',

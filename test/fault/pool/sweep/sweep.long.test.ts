@@ -28,7 +28,11 @@ describe('the crash sweep', () => {
       more: { scripts: SCRIPTS.length },
     });
     expect(reached.filter(({ problems }) => problems.length > 0)).toEqual([]);
-    expect(new Set(reached.map(({ crash }) => crash.script))).toEqual(new Set(SCRIPTS));
+    // Later calls may never come; each script has a first one, and a death before it and one after it.
+    const firstDeaths = reached
+      .filter(({ crash }) => crash.nth === 1)
+      .map(({ crash }) => `${crash.when} ${crash.script}`);
+    expect(new Set(firstDeaths)).toEqual(new Set(SCRIPTS.flatMap(name => [`before ${name}`, `after ${name}`])));
     expect(worst.tookMs).toBeLessThan(LIMIT_MS);
   });
 });
