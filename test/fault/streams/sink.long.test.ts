@@ -84,7 +84,7 @@ describe('a sink', () => {
     const more = { 'noticed after ms': Math.round(noticedMs) };
     record('the connection passes nothing and does not end', runs, againMs, runs - seen.length, more);
     expect(noticedMs).toBeLessThan(blockMs + 2000 + SLACK_MS);
-    expect(againMs).toBeLessThan(3000);
+    expect(againMs).toBeLessThan(1000);
   });
 
   it('is there again at once after a flush, and asks little while it cannot be', async () => {
@@ -102,23 +102,33 @@ describe('a sink', () => {
       worstMs = Math.max(worstMs, performance.now() - startMs);
       await until(() => told.dataLoss.length > run, 'the loss to be told');
     }
+    /** Of all that the process sends: over the connection of its commands, and while it waits for events. */
+    const commandsPerSecond = async () => {
+      await watching.commands.call('CONFIG', 'RESETSTAT');
+      const before = link.commands.sentCount;
+      const windowMs = 10_000;
+      await new Promise(resolve => setTimeout(resolve, windowMs));
+      const stats = String(await watching.commands.call('INFO', 'commandstats'));
+      const calls = [...stats.matchAll(/^cmdstat_(xreadgroup|client\|\w+|ping):calls=(\d+)/gm)];
+      const waiting = calls.reduce((sum, [, , count]) => sum + Number(count), 0);
+      return (link.commands.sentCount - before + waiting) / (windowMs / 1000);
+    };
     const { events } = link.keys.stream('s');
     await watching.commands.call('DEL', events);
     await watching.commands.call('SET', events, 'x');
     await until(() => told.error.length > 0, 'the sink to see it');
-    await watching.commands.call('CONFIG', 'RESETSTAT');
-    const windowMs = 10_000;
-    await new Promise(resolve => setTimeout(resolve, windowMs));
-    const stats = String(await watching.commands.call('INFO', 'commandstats'));
-    const calls = [...stats.matchAll(/^cmdstat_(evalsha|eval|xreadgroup):calls=(\d+)/gm)];
-    const perSecond = calls.reduce((sum, [, , count]) => sum + Number(count), 0) / (windowMs / 1000);
+    const broken = await commandsPerSecond();
     await watching.commands.call('DEL', events);
     await publish(stream, runs, runs + 1).catch(() => publish(stream, runs, runs + 1));
     await until(() => seen.length > runs, 'the event after that', { limitMs: 30_000 });
-    const more = { 'commands a second while broken': perSecond };
+    await untilDone(link, 's', 'k');
+    await watching.commands.call('XGROUP', 'DESTROY', events, 'k');
+    const withoutGroup = await commandsPerSecond();
+    const more = { 'commands a second while broken': broken, 'after its group was destroyed': withoutGroup };
     record('FLUSHDB, and a stream of a wrong type', runs, worstMs, 0, more);
     expect(worstMs).toBeLessThan(1000);
-    expect(perSecond).toBeLessThanOrEqual(5);
+    expect(broken).toBeLessThanOrEqual(5);
+    expect(withoutGroup).toBeLessThanOrEqual(5);
   });
 
   it('never has more than one batch pending when its filter lets one in a hundred pass', async () => {
@@ -170,8 +180,16 @@ describe('a sink', () => {
       await publishing.commands.call('XADD', events, '*', ...many);
       await stream.publish(Buffer.from([0xff, 0xfe, 0x00]).toString('latin1'), Buffer.from([0xff, 0x00]));
     });
+    // What it takes to add and to fetch so much, on this machine as busy as it is.
+    const large = Buffer.alloc(50 * 1024 * 1024, 1);
+    const plainlyMs = performance.now();
+    const scratch = `${events}:scratch`;
+    await publishing.commands.call('XADD', scratch, '*', 'no-name', large);
+    await publishing.commands.call('XRANGE', scratch, '-', '+');
+    const plainMs = performance.now() - plainlyMs;
+    await publishing.commands.call('UNLINK', scratch);
     const stuckMs = performance.now();
-    await publishing.commands.call('XADD', events, '*', 'no-name', Buffer.alloc(50 * 1024 * 1024, 1));
+    await publishing.commands.call('XADD', events, '*', 'no-name', large);
     await stream.publish('n', 'after the large one');
     await until(() => seen.includes('after the large one'), 'what comes after the large one');
     const stallMs = performance.now() - stuckMs;
@@ -180,6 +198,7 @@ describe('a sink', () => {
     record('1 % poison, foreign entries of 1 and 1000 fields, one of 50 MB', 1, stallMs, 0, {
       'p99 calm ms': Math.round(calm),
       'p99 troubled ms': Math.round(troubled),
+      'to add and fetch 50 MB ms': Math.round(plainMs),
       'dead letters': deadCount,
     });
     expect(deadCount).toBe(trouble * 3 + 1);
@@ -190,7 +209,9 @@ describe('a sink', () => {
       'malformed: entry has 1000 fields',
       'malformed: entry has no name (field n)',
     ]);
-    expect(troubled).toBeLessThan(calm * 3 + 50);
+    expect(troubled).toBeLessThan(calm * 2 + 10);
+    // It is added, fetched and copied; Redis serves nobody meanwhile.
+    expect(stallMs).toBeLessThan(plainMs * 3 + SLACK_MS);
   });
 
   it('closes in time with events waiting, and what is left goes to others at once', async () => {
@@ -206,23 +227,28 @@ describe('a sink', () => {
       return ++handled > 2000 ? new Promise<void>(resolve => setTimeout(resolve, 1000)) : undefined;
     });
     await until(() => handled > 2001, 'it to be slow');
-    const held = (await listPending(link, 's', 'k', { count: total })).length;
+    const held = new Set((await listPending(link, 's', 'k', { count: total })).map(({ id }) => id));
     let startMs = performance.now();
     await first.sink.close();
     const closeMs = performance.now() - startMs;
     startMs = performance.now();
-    const second = await openSink(redis, other, 'k', { streams: ['s'], ...CALM });
-    await until(() => second.seen.length > 0, 'an event');
+    let freeMs: number | undefined;
+    const second = await openSink(redis, other, 'k', { streams: ['s'], ...CALM }, ({ id }) => {
+      if (held.has(id)) freeMs ??= performance.now() - startMs;
+    });
+    await until(() => freeMs !== undefined, 'an event that the first one held');
     await untilDone(link, 's', 'k');
     const tookMs = performance.now() - startMs;
     const missing = total - new Set([...first.seen, ...second.seen]).size;
     record('close with a handler of one second and 10000 events queued', 1, closeMs, missing, {
-      'held at the time': held,
+      'held at the time': held.size,
+      'begun by others after ms': Math.round(freeMs ?? 0),
       'all done by others after ms': Math.round(tookMs),
     });
     expect(missing).toBe(0);
     expect(closeMs).toBeLessThan(closeTimeoutMs + 100);
-    expect(tookMs).toBeLessThan(CALM.claimIdleMs / 2);
+    expect(freeMs).toBeLessThan(1000);
+    expect(tookMs).toBeLessThan(10_000);
   });
 
   const SENT = 'sent';
