@@ -5,11 +5,15 @@
 import { ArgumentError, decodeText } from '../engine/index.ts';
 import { parseMapDocument } from './map-document.ts';
 
-/** @throws ArgumentError on anything else, or a key that is there twice; it names the line or the item. */
+/**
+ * A file with nothing in it is no map without entries, which is `{}`: it is what is left when the command that should have
+ * written it failed.
+ * @throws ArgumentError on anything else, or a key that is there twice; it names the line or the item.
+ */
 export function parseMapFile(bytes: Buffer): Map<string, string> {
   const text = bytes.toString('utf8').trimStart();
   const records = text.startsWith('{') ? (wholeRecords(text) ?? lineRecords(text)) : undefined;
-  if (!records) return parseMapDocument(bytes) ?? new Map();
+  if (!records) return parseMapDocument(bytes) ?? refuseEmpty();
   const entries = new Map<string, string>();
   for (const [at, record] of records) {
     const [key, value] = [fieldOf(at, record, 'key'), fieldOf(at, record, 'value')];
@@ -17,6 +21,12 @@ export function parseMapFile(bytes: Buffer): Map<string, string> {
     entries.set(key, value);
   }
   return entries;
+}
+
+function refuseEmpty(): never {
+  throw new ArgumentError('there is nothing in the file, no keys and values', {
+    hint: 'If that is what is meant, for a map without entries, write {}.',
+  });
 }
 
 type Placed = [at: string, record: Record<string, unknown>];

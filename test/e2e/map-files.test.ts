@@ -93,6 +93,21 @@ describe('ponos map: whole maps', () => {
       expect(Object.fromEntries(await entriesOf('m'))).toEqual({ b: '2' });
     });
 
+    it('refuses a file with nothing in it, as a failed export leaves it, and takes an explicit empty map', async () => {
+      await fill('m', { a: '1', b: '1' });
+      for (const input of ['', '\n', '# no entry\n', '---\n']) {
+        const refused = await ponos(['map', 'import', 'm', '-', '--replace', '--yes'], options({ input }));
+        expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('nothing in the file') });
+      }
+      expect((await entriesOf('m')).size).toBe(2);
+      expect((await run('diff', 'm', '--file', write('empty', ''))).code).toBe(2);
+      const file = write('f.yaml', '{}\n');
+      expect(await run('import', 'm', file, '--replace', '--yes')).toMatchObject({ code: 0 });
+      expect((await entriesOf('m')).size).toBe(0);
+      const exported = await run('export', 'm');
+      expect(exported.stdout).toBe('{}\n');
+    });
+
     it('shows the differences in a dry run, and writes nothing', async () => {
       await fill('m', { a: '1', b: '1' });
       const file = write('f.yaml', 'b: 2\nc: 3\n');

@@ -9,7 +9,7 @@ export default class MapImport extends BaseCommand<typeof MapImport> {
   static override summary = 'Write the entries of a file';
   static override description =
     `Reads what "map export" writes, in each of its formats, or any YAML or JSON mapping of keys to texts; "-" is stdin. Entries that are not in the file stay; with --replace they are deleted, after a confirmation. Up to 1000 entries are written at once, all or none; a map that is not there begins.
-With --dry-run the differences are shown.`;
+A file with nothing in it is refused; a map without entries is {}. With --dry-run the differences are shown.`;
   static override examples = [
     '<%= config.bin %> map import settings settings.yaml --dry-run',
     '<%= config.bin %> map import settings settings.yaml --replace --yes',
