@@ -51,9 +51,11 @@ export {
 } from './admin/sinks.ts';
 export {
   createStream,
+  planRetention,
   type Retention,
   type RetentionChange,
   type RetentionInput,
+  type RetentionPlan,
   removeStream,
   retentionOptions,
   setRetention,
@@ -186,7 +188,12 @@ export {
   type PartitionedStreamOptions,
   type PublishedEvent,
 } from './partitions/partitioned-stream.ts';
-export { createPartitionedStream, setPartitionedRetention, trimPartitionedStream } from './partitions/whole.ts';
+export {
+  createPartitionedStream,
+  planPartitionedRetention,
+  setPartitionedRetention,
+  trimPartitionedStream,
+} from './partitions/whole.ts';
 export {
   type DispatchOptions,
   type DispatchResult,

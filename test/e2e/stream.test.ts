@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Sink } from '../../src/engine/index.ts';
 import { ponosJson } from '../support/cli.ts';
 import { useRedis } from '../support/fixture.ts';
 import { streamCli } from '../support/stream-cli.ts';
@@ -74,6 +75,29 @@ describe('streams', () => {
     expect(changed).toMatchObject({ kind: 'Retention', item: { removedCount: 1, lost: {}, retention: { ttlMs: 0 } } });
     expect(await payloads('orders', '--from', 'oldest')).toEqual(['c']);
     expect((await cli(['stream', 'set', 'none', '--max-length', '1', '--yes'])).code).toBe(3);
+  });
+
+  test('a change of the limits says what it would make of them, and which events would go', async () => {
+    for (const payload of ['a', 'b', 'c']) await publish('orders', 'x', payload);
+    const plan = async (...flags: string[]) => {
+      const { stdout, code } = await cli(['stream', 'set', 'orders', ...flags, '--dry-run']);
+      return code === 0 ? stdout.trim() : `exit ${code}`;
+    };
+    const head = 'WOULD  change the limits of stream "orders" with 3 events from no limits';
+    expect(await plan('--max-length', '1')).toBe(`${head} to 1 event, reject, which removes the oldest 2 events`);
+    expect(await plan('--max-length', '9')).toBe(`${head} to 9 events, reject, which removes no event`);
+    const asked = await cli(['stream', 'set', 'orders', '--max-length', '1']);
+    expect(asked.code).toBe(8);
+    expect(asked.stderr).toContain('from no limits to 1 event, reject, which removes the oldest 2 events');
+    const sink = await Sink.open(await redis.connect(), 'billing', { streams: ['orders'], from: 'oldest' }, () => {});
+    await sink.close();
+    expect(await plan('--max-length', '2', '--max-age', '7d')).toBe(
+      `${head} to 2 events, 7d, reject, which removes the oldest 1 event and those older than 7d, as far as every sink has acknowledged them`,
+    );
+    expect(await plan('--max-length', '1', '--on-full', 'drop-oldest')).toBe(
+      `${head} to 1 event, drop-oldest, which removes the oldest 2 events, acknowledged or not`,
+    );
+    expect(await payloads('orders', '--from', 'oldest')).toEqual(['a', 'b', 'c']);
   });
 
   test('take an event once under an id', async () => {

@@ -1,8 +1,10 @@
 /** What an operator does to streams from outside. */
 export {
+  planRetention,
   type Retention,
   type RetentionChange,
   type RetentionInput,
+  type RetentionPlan,
   retentionOptions,
   setRetention,
 } from '../streams/retention.ts';

@@ -4,8 +4,10 @@ import type { RedisLink } from '../redis/link.ts';
 import {
   addLost,
   encodeRetention,
+  planRetention,
   type RetentionChange,
   type RetentionInput,
+  type RetentionPlan,
   setRetention,
 } from '../streams/retention.ts';
 import { openStream, type TrimLimit, type TrimResult, trimStream } from '../streams/whole-stream.ts';
@@ -44,6 +46,19 @@ export async function setPartitionedRetention(
   encodeRetention(changes);
   const results = await eachPartition(link, name, partition => setRetention(link, partition, changes));
   return { retention: results[0]?.retention, ...sumOf(results) };
+}
+
+/**
+ * What `setPartitionedRetention` would do to each partition that is there; see `planRetention`.
+ * @throws OptionError; NotFoundError, WrongTypeError, RedisUnavailableError
+ */
+export async function planPartitionedRetention(
+  link: RedisLink,
+  name: string,
+  changes: RetentionInput,
+): Promise<RetentionPlan[]> {
+  encodeRetention(changes);
+  return eachPartition(link, name, partition => planRetention(link, partition, changes));
 }
 
 /**

@@ -80,6 +80,38 @@ export async function readRetention(
   return decodeRetention((await connection.call('HMGET', keys.meta, ...RETENTION_FIELDS)) as unknown[]);
 }
 
+/** What a change of the limits would make of them, and of the events that are there. */
+export interface RetentionPlan {
+  before: Retention | undefined;
+  after: Retention | undefined;
+  length: number;
+  sinkCount: number;
+}
+
+/**
+ * What `setRetention` would do; it changes nothing.
+ * @throws OptionError; NotFoundError, WrongTypeError, RedisUnavailableError
+ */
+export async function planRetention(link: RedisLink, name: string, changes: RetentionInput): Promise<RetentionPlan> {
+  const given = encodeRetention(changes);
+  const { events, meta } = link.keys.stream(name);
+  const [settings, length, groups] = await link.commands.callMany([
+    ['HMGET', meta, ...RETENTION_FIELDS],
+    ['XLEN', events],
+    ['XINFO', 'GROUPS', events],
+  ]);
+  for (const reply of [settings, length]) if (reply?.status === 'rejected') throw reply.reason;
+  // Without the key there are no groups to tell of: that is how it shows.
+  if (groups?.status !== 'fulfilled') throw new NotFoundError('stream', name);
+  const now = (settings as PromiseFulfilledResult<unknown[]>).value;
+  return {
+    before: decodeRetention(now),
+    after: decodeRetention(given.map((value, at) => (value === '' ? now[at] : value))),
+    length: (length as PromiseFulfilledResult<number>).value,
+    sinkCount: (groups.value as unknown[]).length,
+  };
+}
+
 export interface RetentionChange {
   /** As it is now; undefined for a stream without limits. */
   retention: Retention | undefined;
