@@ -250,7 +250,7 @@ export { compareEntryIds, entryTimeMs, FIRST_ID, parseEntryId } from './streams/
 export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
 export type { PublishedOnce } from './streams/once.ts';
-export { partitionCount, partitionName } from './streams/partitioned.ts';
+export { partitionCount, partitionName, refusePartition } from './streams/partitioned.ts';
 export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';
 export { Reader, type ReaderOptions, readerOptions } from './streams/reader.ts';
 export type { ReaderEvents } from './streams/reader-events.ts';

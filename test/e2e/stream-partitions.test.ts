@@ -36,6 +36,23 @@ describe('a partitioned stream on the command line', () => {
     });
   });
 
+  test('no partition is removed by itself, and limits that are not the same are shown as mixed', async () => {
+    await create('--max-length', '3');
+    await publish('orders', 'placed', '1', '--key', 'ann');
+    const removed = await cli(['stream', 'remove', 'orders.0', '--dry-run']);
+    expect([removed.code, removed.stdout]).toEqual([4, '']);
+    expect(removed.stderr).toContain('"ponos stream remove orders" removes it with all its partitions');
+    // What only looks like one is an ordinary stream.
+    await publish('orders.4', 'x', '1');
+    expect((await cli(['stream', 'remove', 'orders.4', '--yes'])).code).toBe(0);
+    expect((await cli(['stream', 'show', 'orders'])).stdout).toMatch(/RETENTION +3 events, reject/);
+    expect((await cli(['stream', 'set', 'orders.1', '--max-length', '1', '--yes'])).code).toBe(0);
+    expect((await cli(['stream', 'show', 'orders'])).stdout).toMatch(/RETENTION +mixed/);
+    expect(await ponosJson(['stream', 'show', 'orders'], { env: env() })).toMatchObject({
+      item: { retention: null, mixedRetention: true },
+    });
+  });
+
   test('a publisher is told what was lost to make room for its events', async () => {
     await create('--max-length', '1', '--on-full', 'drop-oldest');
     const [partition = ''] = (await publish('orders', 'placed', '1', '--key', 'ann')).split(' ');

@@ -95,6 +95,7 @@ export function stream(name: string, changes: Partial<StreamSnapshot> = {}): Str
     deadCount: 0,
     abandoned: [],
     retention: null,
+    mixedRetention: false,
     expiresAtMs: null,
     ...changes,
   };

@@ -1,12 +1,12 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
-import { removePartitionedStream, removeStream, showStream } from '../../engine/index.ts';
+import { refusePartition, removePartitionedStream, removeStream, showStream } from '../../engine/index.ts';
 import { formatCount } from '../../present/human.ts';
 
 export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
   static override summary = 'Remove a stream with its events, its sinks and their dead letters';
   static override description =
-    'Whoever publishes to it or reads it learns that it was removed on purpose. Asks first; --yes answers.';
+    'Whoever publishes to it or reads it learns that it was removed on purpose. A partition is removed with its stream only. Asks first; --yes answers.';
   static override examples = [
     '<%= config.bin %> stream remove orders --dry-run',
     '<%= config.bin %> stream remove orders --yes',
@@ -19,6 +19,7 @@ export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
   async run(): Promise<void> {
     const link = await this.connect();
     const { stream } = this.args;
+    await refusePartition(link, stream);
     const { length, sinkCount, deadCount, partitions } = await showStream(link, stream);
     const contents = [
       ...(partitions === null ? [] : [formatCount(partitions, 'partition')]),

@@ -211,8 +211,10 @@ export interface StreamSnapshot {
   deadCount: number;
   /** Sinks that have something to do and no consumer for long. */
   abandoned: { sink: string; attendedAtMs: number }[];
-  /** null for a stream without limits. */
+  /** null for a stream without limits, and where they are mixed. */
   retention: Retention | null;
+  /** The partitions of a partitioned stream have not all the same limits. */
+  mixedRetention: boolean;
   /** When its time to live is over. */
   expiresAtMs: number | null;
 }

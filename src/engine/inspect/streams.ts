@@ -148,6 +148,7 @@ export async function readStream(link: RedisLink, name: string, nowMs: number): 
       isAbandoned(sink, nowMs) ? { sink: sink.name, attendedAtMs: sink.attendedAtMs } : [],
     ),
     retention,
+    mixedRetention: false,
     expiresAtMs,
   };
 }
@@ -163,6 +164,7 @@ async function readPartitioned(link: RedisLink, name: string, nowMs: number): Pr
   const read = await Promise.all(partitionNames(name, count).map(each => readStream(link, each, nowMs)));
   const partitions = read.filter(partition => partition !== undefined);
   const sum = (of: (partition: StreamSnapshot) => number) => partitions.reduce((total, each) => total + of(each), 0);
+  const mixed = new Set(partitions.map(({ retention }) => JSON.stringify(retention))).size > 1;
   const most = (of: (partition: StreamSnapshot) => number | null) => {
     const known = partitions.map(of).filter(value => value !== null);
     return known.length > 0 ? Math.max(...known) : null;
@@ -182,8 +184,9 @@ async function readPartitioned(link: RedisLink, name: string, nowMs: number): Pr
     oldestPendingMs: most(({ oldestPendingMs }) => oldestPendingMs),
     deadCount: sum(({ deadCount }) => deadCount),
     abandoned: [...new Map(partitions.flatMap(({ abandoned }) => abandoned).map(each => [each.sink, each])).values()],
-    // Of each of them; they are made alike, and last as long as they are published to.
-    retention: partitions[0]?.retention ?? null,
+    // Of each of them: they are made alike, but each may be given its own.
+    retention: mixed ? null : (partitions[0]?.retention ?? null),
+    mixedRetention: mixed,
     expiresAtMs: most(({ expiresAtMs }) => expiresAtMs),
   };
 }

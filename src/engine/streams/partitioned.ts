@@ -22,6 +22,21 @@ export async function partitionCount(link: RedisLink, name: string): Promise<num
   return count && state !== 'removed' ? Math.min(Math.max(1, storedCount(count, 1)), MOST) : undefined;
 }
 
+/**
+ * A partition is not removed by itself: the next event makes it anew, without its limits.
+ * @throws ConflictError `PARTITION` when the name is of a partition; RedisUnavailableError
+ */
+export async function refusePartition(link: RedisLink, name: string): Promise<void> {
+  const [, whole, index] = /^(.+)\.(\d+)$/.exec(name) ?? [];
+  if (whole === undefined || index === undefined || partitionName(whole, Number(index)) !== name) return;
+  const count = await partitionCount(link, whole);
+  if (count === undefined || Number(index) >= count) return;
+  throw new ConflictError(`stream "${name}" is a partition of "${whole}", and is not removed by itself`, {
+    code: 'PARTITION',
+    hint: `"ponos stream remove ${whole}" removes it with all its partitions; "ponos stream trim ${name} --max-length 0" only its events.`,
+  });
+}
+
 /** @throws ConflictError `PARTITIONED` */
 export async function refusePartitioned(link: RedisLink, name: string): Promise<void> {
   const count = await partitionCount(link, name);

@@ -39,7 +39,11 @@ const COLUMNS: readonly Column<StreamSnapshot>[] = [
   { header: 'ADDED', value: stream => stream.addedTotal, align: 'right', wide: true },
   { header: 'FIRST-ID', value: stream => stream.firstId, wide: true },
   { header: 'LAST-ID', value: stream => stream.lastId, wide: true },
-  { header: 'RETENTION', value: stream => retentionText(stream.retention), wide: true },
+  {
+    header: 'RETENTION',
+    value: stream => (stream.mixedRetention ? 'mixed' : retentionText(stream.retention)),
+    wide: true,
+  },
   {
     header: 'EXPIRES',
     value: stream => stream.expiresAtMs,
