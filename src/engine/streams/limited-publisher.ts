@@ -199,7 +199,7 @@ export class LimitedPublisher {
     this.#queue = this.#queue.filter(waiting => !hasId(waiting));
     if (this.#repeating) return;
     this.#repeating = true;
-    this.#sendAgain();
+    void this.#sendAgain();
   }
 
   /** Never rejects. */
