@@ -132,6 +132,8 @@ export class ShardAttachment {
         hint: this.#removed ? REMOVED_HINT : 'It is made by the first worker that starts in it.',
       });
     }
+    // First, for the settings of a later release may be others.
+    requireProtocol(this.#pool, protocol, this.#protocols);
     const numbers = [shards, ledgerLength, deadLimit, limit, ...terms];
     if (numbers.some(number => storedCount(number, undefined) === undefined)) {
       throw new ConflictError(`the settings of pool "${this.#pool}" are damaged`, {
@@ -139,7 +141,6 @@ export class ShardAttachment {
         hint: `"ponos doctor ${this.#pool}" says what is missing.`,
       });
     }
-    requireProtocol(this.#pool, protocol, this.#protocols);
     // Whoever knows the pool places keys by the number it had.
     const known = this.#generation === '' ? undefined : this.#settings.shards;
     const wanted = this.#options.shards ?? known;
