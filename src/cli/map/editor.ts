@@ -9,9 +9,11 @@ import { UsageError } from '../errors.ts';
 export class EditedFile {
   readonly path: string;
   readonly #folder: string;
+  readonly #before: string;
 
-  private constructor(folder: string, path: string) {
+  private constructor(folder: string, path: string, before: string) {
     this.#folder = folder;
+    this.#before = before;
     this.path = path;
   }
 
@@ -19,7 +21,7 @@ export class EditedFile {
     const folder = await mkdtemp(join(tmpdir(), 'ponos-edit-'));
     const path = join(folder, name);
     await writeFile(path, text, { mode: 0o600 });
-    return new EditedFile(folder, path);
+    return new EditedFile(folder, path, text);
   }
 
   /**
@@ -52,6 +54,12 @@ export class EditedFile {
         cause: error,
       });
     }
+  }
+
+  /** Whether there is something in it that would be lost. */
+  async isEdited(): Promise<boolean> {
+    const now = await readFile(this.path).catch(() => undefined);
+    return now !== undefined && !now.equals(Buffer.from(this.#before));
   }
 
   async remove(): Promise<void> {

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
 import { countDifferences, showDifferences } from '../../cli/map/differences.ts';
@@ -35,7 +34,7 @@ With --dry-run the differences are shown and nothing is written.`;
     try {
       await this.#edit(link, file, before);
     } catch (error) {
-      if (existsSync(file.path)) await this.output.note(`the edited file is kept: ${file.path}`);
+      if (await file.isEdited()) await this.output.note(`the edited file is kept: ${file.path}`);
       else await file.remove();
       throw error;
     }
