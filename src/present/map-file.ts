@@ -1,7 +1,8 @@
 /**
- * Entries of a map out of a file: what `map export` writes in any of its formats, or a plain mapping of texts, YAML or JSON.
+ * Entries of a map out of a file: what `map export` writes, as a document or with -o json, ndjson or yaml, or a plain mapping of texts, YAML or JSON.
  * What it is shows in its content, never in the name of the file.
  */
+import { parseDocument } from 'yaml';
 import { ArgumentError, decodeText } from '../engine/index.ts';
 import { parseMapDocument } from './map-document.ts';
 
@@ -12,7 +13,11 @@ import { parseMapDocument } from './map-document.ts';
  */
 export function parseMapFile(bytes: Buffer): Map<string, string> {
   const text = bytes.toString('utf8').trimStart();
-  const records = text.startsWith('{') ? (wholeRecords(text) ?? lineRecords(text)) : undefined;
+  const records = text.startsWith('{')
+    ? (wholeRecords(parse(text)) ?? lineRecords(text))
+    : text.startsWith('apiVersion:')
+      ? wholeRecords(parseYaml(text))
+      : undefined;
   if (!records) return parseMapDocument(bytes) ?? refuseEmpty();
   const entries = new Map<string, string>();
   for (const [at, record] of records) {
@@ -31,9 +36,8 @@ function refuseEmpty(): never {
 
 type Placed = [at: string, record: Record<string, unknown>];
 
-/** What `-o json` gives. */
-function wholeRecords(text: string): Placed[] | undefined {
-  const whole = parse(text);
+/** What `-o json` and `-o yaml` give. */
+function wholeRecords(whole: unknown): Placed[] | undefined {
   if (!isRecord(whole) || whole.kind !== 'MapEntryList' || !Array.isArray(whole.items)) return undefined;
   return whole.items.map((item, i) => placed(`item ${i + 1}`, item));
 }
@@ -66,6 +70,12 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** As `-o yaml` writes it; what is none is judged by whoever reads plain mappings. */
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text, { prettyErrors: false, logLevel: 'silent' });
+  return document.errors.length === 0 ? document.toJS() : undefined;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

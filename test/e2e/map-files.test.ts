@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -52,15 +61,18 @@ describe('ponos map: whole maps', () => {
   ]);
 
   describe('export and import', () => {
-    it.each([[[]], [['-o', 'json']], [['-o', 'ndjson']]])('bring every byte back, with %j', async format => {
-      await fill('m', AWKWARD);
-      const exported = await ponos(['map', 'export', 'm', ...format], options());
-      expect(exported).toMatchObject({ code: 0, stderr: '' });
-      const imported = await ponos(['map', 'import', 'copy', '-'], options({ input: exported.stdoutBytes }));
-      expect(imported).toMatchObject({ code: 0, stdout: '', stderr: 'map "copy": 8 entries added\n' });
-      expect(await entriesOf('copy')).toEqual(AWKWARD);
-      expect((await run('diff', 'm', 'copy')).code).toBe(0);
-    });
+    it.each([[[]], [['-o', 'json']], [['-o', 'ndjson']], [['-o', 'yaml']]])(
+      'bring every byte back, with %j',
+      async format => {
+        await fill('m', AWKWARD);
+        const exported = await ponos(['map', 'export', 'm', ...format], options());
+        expect(exported).toMatchObject({ code: 0, stderr: '' });
+        const imported = await ponos(['map', 'import', 'copy', '-'], options({ input: exported.stdoutBytes }));
+        expect(imported).toMatchObject({ code: 0, stdout: '', stderr: 'map "copy": 8 entries added\n' });
+        expect(await entriesOf('copy')).toEqual(AWKWARD);
+        expect((await run('diff', 'm', 'copy')).code).toBe(0);
+      },
+    );
 
     it('writes a document to read and to keep under version control, sorted', async () => {
       await fill('m', { b: '2', a: 'one' });
@@ -71,6 +83,14 @@ describe('ponos map: whole maps', () => {
         { type: 'mapEntry', map: 'm', key: 'b', keyEncoding: 'utf8', value: '2', valueEncoding: 'utf8' },
       ]);
       expect(await run('export', 'none')).toMatchObject({ code: 3, stdout: '' });
+    });
+
+    it('takes a map that only begins like an export, and one of no entries', async () => {
+      expect(await run('import', 'm', write('f.yaml', 'apiVersion: v1\nkind: x\n'))).toMatchObject({ code: 0 });
+      expect(Object.fromEntries(await entriesOf('m'))).toEqual({ apiVersion: 'v1', kind: 'x' });
+      const none = 'apiVersion: ponos/v1\nkind: MapEntryList\nitems: []\n';
+      expect(await run('import', 'm', write('f.yaml', none), '--replace', '--yes')).toMatchObject({ code: 0 });
+      expect((await entriesOf('m')).size).toBe(0);
     });
 
     it('takes plain JSON and YAML, and leaves the other entries alone', async () => {
@@ -246,8 +266,13 @@ describe('ponos map: whole maps', () => {
         code: 2,
         stderr: expect.stringContaining('!!binary'),
       });
+      // What nobody edited is not kept, and not called edited.
+      const kept = () => readdirSync(folder).filter(name => name.startsWith('ponos-edit-')).length;
+      const before = kept();
       expect(await edit('exit 3', 'm', '--yes')).toMatchObject({ code: 2, stderr: expect.stringContaining('3') });
-      expect(await run('edit', 'm')).toMatchObject({ code: 2, stderr: expect.stringContaining('EDITOR') });
+      const without = await run('edit', 'm');
+      expect(without).toMatchObject({ code: 2, stderr: expect.stringContaining('EDITOR') });
+      expect([keptFile(without.stderr), kept()]).toEqual(['', before]);
       expect(await edit('true', 'none')).toMatchObject({ code: 3 });
       const gone = await edit('rm "$1"', 'm', '--yes');
       expect(gone).toMatchObject({ code: 2, stderr: expect.stringContaining('cannot be read; nothing was written') });

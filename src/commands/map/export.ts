@@ -7,7 +7,7 @@ import { exportedEntryNoun } from '../../present/nouns/maps.ts';
 export default class MapExport extends BaseCommand<typeof MapExport> {
   static override summary = 'Write all entries as a file that map import reads';
   static override description =
-    'The entries as they were at one moment, sorted by key: a YAML document of keys and values, or with -o json or ndjson records. Each brings every byte back; what is no UTF-8 is base64 and marked so.';
+    'The entries as they were at one moment, sorted by key: a YAML document of keys and values, or with -o json, ndjson or yaml records. Each brings every byte back; what is no UTF-8 is base64 and marked so. The other formats are for other programs: "map import" does not read them.';
   static override examples = [
     '<%= config.bin %> map export settings > settings.yaml',
     '<%= config.bin %> map export settings -o ndjson | <%= config.bin %> map import copy -',
