@@ -64,6 +64,14 @@ describe('ponos stream replay', () => {
     expect((await replay('--into', 'copy', '--dry-run')).stderr).not.toContain('warning');
   });
 
+  test('is not copied into the stream it is of', async () => {
+    await filled(2);
+    const { code, stdout, stderr } = await replay('--into', 'orders');
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain('--into names the stream that is replayed');
+    expect((await replay('--raw')).stdout).toBe('0\n1\n');
+  });
+
   test('copies a part into another stream, in its order and byte for byte', async () => {
     const { stream } = await filled(0);
     const payload = Buffer.concat([Buffer.from(HOSTILE), Buffer.from([0xff])]);

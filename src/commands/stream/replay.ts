@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { UsageError } from '../../cli/errors.ts';
 import { text } from '../../cli/flags.ts';
 import { EventPrinter } from '../../cli/stream/event-printer.ts';
 import { Losses } from '../../cli/stream/losses.ts';
@@ -37,6 +38,9 @@ Prints as "stream tail --no-follow" does. With --into nothing is printed: each e
   async run(): Promise<void> {
     const { from, to, count, into } = this.flags;
     if (into !== undefined && this.settings.readOnly?.value) throw new ReadOnlyError('"stream replay --into"');
+    if (into === this.args.stream) {
+      throw new UsageError('--into names the stream that is replayed: it would have each event twice');
+    }
     const start = startFrom({ from }, false);
     const stop = this.untilInterrupted();
     const link = await this.connect({ access: into === undefined ? 'read-only' : 'read-write' });
