@@ -45,6 +45,9 @@ function adviceOn(error: unknown, context: AdviceContext): Advice {
   if (error instanceof UsageError) return { why: [], next: [...error.suggestions, help] };
   if (error instanceof RedisUnavailableError) return { why: [addressOrigin(settings)], next: reach(settings) };
   if (error instanceof RedisDeniedError) return { why: credentialOrigins(settings), next: credentials() };
+  if (error instanceof NotFoundError && WHOLES.includes(error.resource)) {
+    return { why: [], next: [[`ponos ${error.resource} list`, `see the ${error.resource}s there are`]] };
+  }
   if (error instanceof NotFoundError || error instanceof ExistsError) return { why: [], next: existing(context) };
   if (error instanceof ReadOnlyError) {
     const origin = settings?.readOnly?.value ? settings.readOnly.origin : undefined;
@@ -119,6 +122,9 @@ function afterTimeout(command: string): Advice['next'][number] {
   if (command === 'job dispatch') return ['ponos job list', 'see how far the job is'];
   return [`ponos ${command} ... --timeout 30s`, 'wait longer'];
 }
+
+/** What holds other things: without it, the list of what would be in it helps nobody. */
+const WHOLES = ['pool', 'stream', 'map'];
 
 /** Where to look for what a command is about, when the list of its noun does not show it. */
 const LISTS: Record<string, Advice['next'][number]> = {

@@ -13,6 +13,7 @@ import type { ConnectOptions } from './connect.ts';
 import { reportError } from './error-report.ts';
 import { OutputClosedError } from './errors.ts';
 import { EXIT, exitCodeOf, signalExitCode } from './exit-codes.ts';
+import { inFlags } from './flag-bounds.ts';
 import { globalFlags } from './flags.ts';
 import { resolveLooks, wantsColor } from './format.ts';
 import { type GracefulOptions, Interrupt } from './interrupt.ts';
@@ -136,7 +137,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   override async catch(thrown: unknown): Promise<void> {
-    const error = fromOclifError(thrown, this.ctor);
+    const error = inFlags(fromOclifError(thrown, this.ctor), this.flags ?? {});
     if (error instanceof OutputClosedError) this.exitCode = EXIT.ok;
     else if (this.#interrupt.received && isEcho(error)) this.exitCode = signalExitCode(this.#interrupt.received);
     else {

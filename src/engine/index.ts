@@ -82,6 +82,7 @@ export {
   LeaseLostError,
   NotFoundError,
   NotReplicatedError,
+  type OptionBounds,
   OptionError,
   OutOfMemoryError,
   PonosError,

@@ -63,6 +63,11 @@ describe('ponos schedule', () => {
       ['--every', '1m', '--start', 'noon'],
       ['--every', '1m', '--misfire', 'some'],
     ];
+    const tooSoon = await run(['schedule', 'add', 's', '--every', '10ms']);
+    expect(tooSoon.stderr).toContain('Error: --every is 10ms, allowed: from 100ms to ');
+    const nowhere = await run(['schedule', 'add', 's', '--every', '1m', '--pool', 'nowhere']);
+    expect(nowhere.stderr).toMatch(/Try +ponos pool list /);
+    expect(nowhere.stderr).not.toContain('ponos schedule list');
     for (const flags of bad)
       expect(await run(['schedule', 'add', 's', ...flags]), flags.join(' ')).toMatchObject({ code: 2 });
     expect((await run(['schedule', 'add', 's', '--every', '1m', '--dry-run'])).stdout).toContain('every 1m');

@@ -28,10 +28,24 @@ export abstract class PonosError extends Error {
 
 // The caller must act: the request itself is wrong.
 
+/** A number out of its bounds: for who shows it by another name, or in other units. */
+export interface OptionBounds {
+  /** Whose option it is: `dispatch`. */
+  readonly owner: string;
+  /** `backoffMs`. */
+  readonly name: string;
+  readonly kind: 'ms' | 'bytes' | 'count' | 'ratio';
+  readonly given: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 export class OptionError extends PonosError {
   readonly kind = 'caller';
-  constructor(message: string, details?: ErrorDetails) {
+  readonly bounds: OptionBounds | undefined;
+  constructor(message: string, details?: ErrorDetails & { bounds?: OptionBounds }) {
     super('INVALID_OPTION', message, details);
+    this.bounds = details?.bounds;
   }
 }
 
@@ -79,10 +93,13 @@ export class ReadOnlyError extends PonosError {
 
 export class NotFoundError extends PonosError {
   readonly kind = 'outcome';
+  /** What kind of thing is missing: `pool`. */
+  readonly resource: string;
   /** `details.of` says of what it is: `stream "orders"`. */
   constructor(resource: string, name: string, details?: ErrorDetails & { of?: string }) {
     const whole = details?.of ? ` of ${details.of}` : '';
     super('NOT_FOUND', `${resource} "${name}"${whole} does not exist`, details);
+    this.resource = resource;
   }
 }
 

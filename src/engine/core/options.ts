@@ -87,7 +87,10 @@ function checkOption(owner: string, name: string, option: Option, given: unknown
     const valid = typeof given === 'number' && Number.isFinite(given) && (!whole || Number.isInteger(given));
     if (!valid || given < option.min || given > option.max) {
       const bounds = `${whole ? 'a whole number' : 'a number'} from ${option.min} to ${option.max}`;
-      throw new OptionError(`${owner}: option "${name}" is ${String(given)}, allowed: ${bounds}`);
+      const { kind, min, max } = option;
+      throw new OptionError(`${owner}: option "${name}" is ${String(given)}, allowed: ${bounds}`, {
+        ...(typeof given === 'number' ? { bounds: { owner, name, kind, given, min, max } } : {}),
+      });
     }
   }
 }

@@ -62,9 +62,10 @@ export function ticksOf(timing: Timing, anchorMs: number): Ticks {
 
 function intervalTicks(everyMs: number, startMs: number): Ticks {
   if (!Number.isInteger(everyMs) || everyMs < MIN_INTERVAL_MS || everyMs > MAX_INTERVAL_MS) {
-    throw new OptionError(
-      `schedule: "everyMs" is ${everyMs}, allowed: a whole number from ${MIN_INTERVAL_MS} to ${MAX_INTERVAL_MS}`,
-    );
+    const [min, max] = [MIN_INTERVAL_MS, MAX_INTERVAL_MS];
+    throw new OptionError(`schedule: "everyMs" is ${everyMs}, allowed: a whole number from ${min} to ${max}`, {
+      bounds: { owner: 'schedule', name: 'everyMs', kind: 'ms', given: everyMs, min, max },
+    });
   }
   if (!Number.isInteger(startMs) || startMs < 0 || startMs > END_OF_TIME_MS) {
     throw new OptionError(`schedule: "startAtMs" is ${startMs}, which is no time since 1970`);
