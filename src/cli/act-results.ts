@@ -43,8 +43,11 @@ export class ActResults<Row extends ActRow> {
   async tell(): Promise<void> {
     const doneCount = this.#rows.length - this.#failedCount;
     const failures = this.#rows.filter(({ error }) => error !== null);
-    for (const { error } of failures.slice(0, MAX_TOLD)) await this.#output.note(safeText(error?.message ?? ''));
-    await this.#output.note(`${this.#words.done} ${formatCount(doneCount, this.#words.thing)}`);
+    // The first is told by the error.
+    for (const { error } of failures.slice(1, MAX_TOLD)) await this.#output.note(safeText(error?.message ?? ''));
+    if (doneCount > 0 || this.#failedCount === 0) {
+      await this.#output.note(`${this.#words.done} ${formatCount(doneCount, this.#words.thing)}`);
+    }
     if (this.#output.looks.format !== 'table') await this.#output.list(this.#noun, this.#rows);
     throwFailures({ doneCount, failedCount: this.#failedCount, firstError: this.#firstError });
   }

@@ -1,6 +1,8 @@
 import { describeError, type ErrorDetails, NotReplicatedError, PonosError } from '../engine/index.ts';
+import { safeText } from '../present/safe-text.ts';
 import type { BulkSum } from './bulk.ts';
 import { PartlyFailedError } from './errors.ts';
+import type { Output } from './output.ts';
 
 export interface Failure {
   code: string;
@@ -15,6 +17,20 @@ export function failureOf(error: unknown): Failure {
   return error instanceof PonosError
     ? { code: error.code, message: error.message }
     : { code: 'UNEXPECTED', message: describeError(error) };
+}
+
+/** Tells failures of many things as they come, but the first: that one is told by the error in the end. */
+export class FailureNotes {
+  readonly #output: Output;
+  #count = 0;
+
+  constructor(output: Output) {
+    this.#output = output;
+  }
+
+  async tell(error: unknown): Promise<void> {
+    if (this.#count++ > 0) await this.#output.note(safeText(failureOf(error).message));
+  }
 }
 
 /** @throws PartlyFailedError when some of many failed; when all did, the error of the first. Nothing failed: nothing. */
