@@ -9,6 +9,7 @@ import { type ConnectionSettings, resolveConnection } from '../config/connection
 import { lookUp, type Sources } from '../config/lookup.ts';
 import { ClosedError, ReadOnlyError, type RedisLink } from '../engine/index.ts';
 import type { Noun } from '../present/columns.ts';
+import { type ActRow, actNoun } from '../present/nouns/acts.ts';
 import type { ConnectOptions } from './connect.ts';
 import { reportError } from './error-report.ts';
 import { OutputClosedError } from './errors.ts';
@@ -33,7 +34,7 @@ const WATCH_EVERY_MS = 2000;
 export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override baseFlags = globalFlags;
   static override enableJsonFlag = false;
-  /** A command that only reads gets a link that cannot write. */
+  /** A command that only reads, and a dry run of any, gets a link that cannot write. */
   static impact: Impact = 'read';
   /** True when the output has no end: `--json` then means one object per line. */
   static streaming = false;
@@ -72,7 +73,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     const settings = this.settings;
     for (const warning of settings.warnings) await this.output.warn(warning);
     const { openLink } = await import('./connect.ts');
-    const access = options.access ?? (this.#impact === 'read' ? 'read-only' : 'read-write');
+    const access = options.access ?? (this.#impact === 'read' || this.#isDryRun ? 'read-only' : 'read-write');
     const link = await openLink(settings, {
       clientName: `ponos-${this.typed.replaceAll(' ', '-')}`,
       ...options,
@@ -100,11 +101,38 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     });
   }
 
-  /** With `--dry-run` says the plan and returns true: `if (await this.planned('remove stream "x"')) return;` */
-  protected async planned(plan: string): Promise<boolean> {
-    if ((this.flags as { 'dry-run'?: boolean })['dry-run'] !== true) return false;
-    await this.output.item(planNoun, { plan });
+  /**
+   * With `--dry-run` says the plan and returns true: `if (await this.planned('remove stream "x"')) return;`. `look` throws
+   * what doing it would, as far as reading tells: what cannot be done is no plan. What it gives, if it is a text, is the plan.
+   */
+  protected async planned(plan: string, look?: () => Promise<unknown>): Promise<boolean> {
+    if (!this.#isDryRun) return false;
+    const seen = await look?.();
+    await this.output.item(planNoun, { plan: typeof seen === 'string' ? seen : plan });
     return true;
+  }
+
+  /** `planned` for some things of many: one that fails is told, and ends the command as doing it would. */
+  protected async plannedEach<Thing>(
+    things: readonly Thing[],
+    look: (thing: Thing) => Promise<unknown>,
+    words: (possible: readonly Thing[]) => string,
+  ): Promise<boolean> {
+    if (!this.#isDryRun) return false;
+    const [{ lookAtEach }, { throwFailures }] = await Promise.all([import('./look-each.ts'), import('./failures.ts')]);
+    const { possible, sum } = await lookAtEach(things, look, this.output);
+    if (possible.length > 0 || things.length === 0) await this.output.item(planNoun, { plan: words(possible) });
+    throwFailures(sum);
+    return true;
+  }
+
+  /** Ends a command that has nothing to show but that it was done: a sentence for people, an item for programs. */
+  protected async done(sentence: string, name: string, details: Omit<ActRow, 'act' | 'name'> = {}): Promise<void> {
+    const { format } = this.output.looks;
+    if (format !== 'table' && format !== 'wide') {
+      await this.output.item(actNoun, { act: this.ctor.id.replaceAll(':', ' '), name, ...details });
+    }
+    await this.output.note(sentence);
   }
 
   /** For a command that runs until told to stop: the first signal aborts what is returned, the second ends the process. */
@@ -173,6 +201,10 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return new Map(
       config.commandIDs.map(id => [id.replaceAll(':', ' '), Object.keys(config.findCommand(id)?.flags ?? {})]),
     );
+  }
+
+  get #isDryRun(): boolean {
+    return (this.flags as { 'dry-run'?: boolean })['dry-run'] === true;
   }
 
   get #impact(): Impact {

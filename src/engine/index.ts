@@ -4,6 +4,7 @@
  * Everything is made on a link: `const link = await RedisLink.connect({ url })`, then maps, streams and pools by name.
  */
 
+export { checkDispatch, checkJob, checkPurge, checkRetry } from './admin/checks.ts';
 export { purgeJobs, retryJobs } from './admin/dead-jobs.ts';
 export { type DeadReplay, purgeDead, REPLAY_HEADER, type ReplayDeadOptions, replayDead } from './admin/dead-letters.ts';
 export { drainWorkersOf, rebalancePool, type WaitForOptions, workersOf } from './admin/fleet.ts';
@@ -29,6 +30,7 @@ export { type ApplyRoutesOptions, applyRoutes, type RegroupProgress } from './ad
 export {
   type AddOutcome,
   addSchedule,
+  checkSchedule,
   pauseSchedule,
   removeSchedule,
   resumeSchedule,
@@ -157,6 +159,7 @@ export type {
   ManyWrite,
   MapWrite,
 } from './maps/map-writer.ts';
+export { integerOf, listOf } from './maps/map-writer.ts';
 export { mapOptions, replicaOptions } from './maps/options.ts';
 export {
   ReplicatedMap,
@@ -173,7 +176,7 @@ export {
   typedMap,
 } from './maps/typed-map.ts';
 export type { WatchFilter } from './maps/watcher.ts';
-export { partitionOptions, removePartitionedStream } from './partitions/description.ts';
+export { notPartitioned, partitionOptions, removePartitionedStream } from './partitions/description.ts';
 export { KEY_HEADER, partitionNames } from './partitions/names.ts';
 export type { PartitionContext, PartitionHandler } from './partitions/owned-partition.ts';
 export {
@@ -251,7 +254,7 @@ export { compareEntryIds, entryTimeMs, FIRST_ID, parseEntryId } from './streams/
 export type { Headers, StreamEvent } from './streams/event.ts';
 export type { Gap } from './streams/gap.ts';
 export type { PublishedOnce } from './streams/once.ts';
-export { partitionCount, partitionName, refusePartition } from './streams/partitioned.ts';
+export { partitionCount, partitionedError, partitionName, refusePartition } from './streams/partitioned.ts';
 export { redisTimeMs, type Start, startOfLast } from './streams/position.ts';
 export { Reader, type ReaderOptions, readerOptions } from './streams/reader.ts';
 export type { ReaderEvents } from './streams/reader-events.ts';

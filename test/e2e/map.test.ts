@@ -100,7 +100,7 @@ describe('ponos map', () => {
       code: 0,
       stdout: 'WOULD  set "k" in map "m"\n',
     });
-    expect((await run('delete', 'm', 'k', '--dry-run', '--json')).stdout).toContain('"kind":"Plan"');
+    expect((await run('set', 'm', 'k', 'v', '--dry-run', '--json')).stdout).toContain('"kind":"Plan"');
     expect((await run('list', '-o', 'name')).stdout).toBe('');
   });
 

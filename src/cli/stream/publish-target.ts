@@ -3,11 +3,14 @@ import {
   type Bytes,
   EventStream,
   KEY_HEADER,
+  notPartitioned,
   PartitionedStream,
   type PublishedEvent,
   type PublishedOnce,
   partitionCount,
+  partitionedError,
   type RedisLink,
+  showStream,
 } from '../../engine/index.ts';
 import { UsageError } from '../errors.ts';
 import type { EventDefaults } from './event-input.ts';
@@ -42,6 +45,21 @@ export async function openTarget(
   return partitioned
     ? new KeyedTarget(await PartitionedStream.open(link, stream, { create }), key)
     : new OrdinaryTarget(await EventStream.open(link, stream, { create }));
+}
+
+/** @throws what `openTarget` would; it only reads. */
+export async function checkTarget(
+  link: RedisLink,
+  stream: string,
+  { create, key, ownKeys }: TargetOptions,
+): Promise<void> {
+  const count = await partitionCount(link, stream);
+  if (count !== undefined) {
+    if (key === undefined && !ownKeys) throw partitionedError(stream, count);
+  } else if (key !== undefined || !create) {
+    await showStream(link, stream);
+    if (key !== undefined) throw notPartitioned(stream);
+  }
 }
 
 class OrdinaryTarget implements PublishTarget {

@@ -6,7 +6,14 @@ import { changeFlags, duration, evictionFlags, poolFlags, text } from '../../cli
 import { countBulkJobs, dispatchBulk } from '../../cli/job/dispatch-bulk.ts';
 import { rateFlag } from '../../cli/job/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
-import { type DispatchOptions, durabilityOptions, linkOptions, NotFoundError, PoolClient } from '../../engine/index.ts';
+import {
+  checkDispatch,
+  type DispatchOptions,
+  durabilityOptions,
+  linkOptions,
+  NotFoundError,
+  PoolClient,
+} from '../../engine/index.ts';
 import { formatBytes, formatCount, formatDuration } from '../../present/human.ts';
 import { dispatchNoun } from '../../present/nouns/dispatches.ts';
 import { safeText } from '../../present/safe-text.ts';
@@ -85,7 +92,7 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
         hint: 'A lone - is for many jobs; add --ndjson, or give the key first.',
       });
     }
-    if (await this.planned(`dispatch job "${key}" to pool "${this.pool}"`)) return;
+    if (await this.planned(`dispatch job "${key}" to pool "${this.pool}"`, () => this.#check(key))) return;
     const bytes = await payloadOf(payload);
     const client = await this.#open();
     const startMs = performance.now();
@@ -97,6 +104,16 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
     await this.output.note(`job "${safeText(key)}" ${dispatch.status} in ${formatDuration(tookMs)}${worker}`);
     const { result } = dispatch;
     if (this.output.looks.format === 'table' && result?.length) await this.output.note(`result: ${preview(result)}`);
+  }
+
+  /** @throws what the dispatch would, as far as reading tells. */
+  async #check(key: string): Promise<void> {
+    try {
+      await checkDispatch(await this.connect(), this.pool, key, { again: this.flags.id !== undefined });
+    } catch (error) {
+      if (!(error instanceof NotFoundError)) throw error;
+      if (!this.flags.create) throw this.#noPool(error);
+    }
   }
 
   async #bulk(key: string, payload: string | undefined): Promise<void> {
@@ -127,19 +144,18 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
 
   async #open(): Promise<PoolClient> {
     const link = await this.connect(this.#waits ? { timeoutMs: linkOptions.commandTimeoutMs.default } : {});
-    const { pool } = this;
-    const client = await PoolClient.open(link, pool, {
+    const client = await PoolClient.open(link, this.pool, {
       create: this.flags.create === true,
       allowUnsafeEviction: this.flags['allow-unsafe-eviction'] === true,
     }).catch((error: unknown) => {
-      if (!(error instanceof NotFoundError)) throw error;
-      throw new NotFoundError('pool', pool, {
-        hint: 'Start a worker in it, or add --create to make it.',
-        cause: error,
-      });
+      throw error instanceof NotFoundError ? this.#noPool(error) : error;
     });
     this.defer(() => client.close());
     return client;
+  }
+
+  #noPool(cause: NotFoundError): NotFoundError {
+    return new NotFoundError('pool', this.pool, { hint: 'Start a worker in it, or add --create to make it.', cause });
   }
 
   /** Then `--timeout` is the longest wait for the job. */

@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, evictionFlags, poolFlags, text } from '../../cli/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
-import { PoolClient } from '../../engine/index.ts';
+import { checkJob, PoolClient } from '../../engine/index.ts';
 import { safeText } from '../../present/safe-text.ts';
 
 export default class JobNotify extends BaseCommand<typeof JobNotify> {
@@ -21,14 +21,15 @@ export default class JobNotify extends BaseCommand<typeof JobNotify> {
 
   async run(): Promise<void> {
     const { key } = this.args;
-    if (await this.planned(`notify job "${key}" of pool "${this.pool}"`)) return;
-    const payload = await payloadOf(this.args.payload);
     const link = await this.connect();
+    const what = `notify job "${key}" of pool "${this.pool}"`;
+    if (await this.planned(what, () => checkJob(link, this.pool, key))) return;
+    const payload = await payloadOf(this.args.payload);
     const client = await PoolClient.open(link, this.pool, {
       allowUnsafeEviction: this.flags['allow-unsafe-eviction'] === true,
     });
     this.defer(() => client.close());
     await client.notify(key, payload, { timeoutMs: this.settings.timeoutMs?.value });
-    await this.output.note(`job "${safeText(key)}" will be notified`);
+    await this.done(`job "${safeText(key)}" will be notified`, key, { pool: this.pool });
   }
 }

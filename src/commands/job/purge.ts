@@ -2,7 +2,7 @@ import { ActResults } from '../../cli/act-results.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
 import { chooseDead, deadFlags, describeDead } from '../../cli/job/dead-flags.ts';
-import { NotFoundError, purgeJobs } from '../../engine/index.ts';
+import { checkPurge, NotFoundError, purgeJobs } from '../../engine/index.ts';
 import { deadJobNoun } from '../../present/nouns/dead-jobs.ts';
 
 export default class JobPurge extends BaseCommand<typeof JobPurge> {
@@ -23,7 +23,9 @@ export default class JobPurge extends BaseCommand<typeof JobPurge> {
     const link = await this.connect();
     const keys = await chooseDead(link, this.pool, { keys: this.args.keys, all, olderThanMs, group });
     const what = describeDead(this.pool, keys);
-    if (await this.planned(`purge ${what}`)) return;
+    // Those of a list are there.
+    const look = async (key: string) => all || olderThanMs !== undefined || checkPurge(link, this.pool, key);
+    if (await this.plannedEach(keys, look, those => `purge ${describeDead(this.pool, those)}`)) return;
     if (keys.length > 0) await this.confirm(`Purge ${what}`);
     const results = new ActResults(this.output, deadJobNoun, { done: 'purged', thing: 'job' });
     await purgeJobs(link, this.pool, keys, (key, purged) =>

@@ -2,7 +2,7 @@ import { ActResults } from '../../cli/act-results.ts';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
 import { chooseDead, deadFlags, describeDead } from '../../cli/job/dead-flags.ts';
-import { retryJobs } from '../../engine/index.ts';
+import { checkRetry, retryJobs } from '../../engine/index.ts';
 import { deadJobNoun } from '../../present/nouns/dead-jobs.ts';
 
 export default class JobRetry extends BaseCommand<typeof JobRetry> {
@@ -22,8 +22,9 @@ export default class JobRetry extends BaseCommand<typeof JobRetry> {
     const { all, 'older-than': olderThanMs, group } = this.flags;
     const link = await this.connect();
     const keys = await chooseDead(link, this.pool, { keys: this.args.keys, all, olderThanMs, group });
-    const what = describeDead(this.pool, keys);
-    if (await this.planned(`retry ${what}`)) return;
+    // Those of a list are there.
+    const look = async (key: string) => all || olderThanMs !== undefined || checkRetry(link, this.pool, key);
+    if (await this.plannedEach(keys, look, those => `retry ${describeDead(this.pool, those)}`)) return;
     const results = new ActResults(this.output, deadJobNoun, { done: 'retried', thing: 'job' });
     await retryJobs(link, this.pool, keys, (key, error) => results.add({ key, status: 'retried', error: null }, error));
     await results.tell();

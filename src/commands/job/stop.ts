@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
 import { stopJobs } from '../../cli/job/stop-jobs.ts';
-import { linkOptions, PoolClient } from '../../engine/index.ts';
+import { checkJob, linkOptions, PoolClient } from '../../engine/index.ts';
 
 export default class JobStop extends BaseCommand<typeof JobStop> {
   static override summary = 'Stop jobs for good, payloads included';
@@ -23,11 +23,13 @@ export default class JobStop extends BaseCommand<typeof JobStop> {
 
   async run(): Promise<void> {
     const keys = [...new Set(this.args.keys)];
-    const what = `${keys.length === 1 ? `job "${keys[0]}"` : `${keys.length} jobs`} of pool "${this.pool}"`;
-    if (await this.planned(`stop ${what}`)) return;
-    await this.confirm(`Stop ${what}`);
+    const describe = (those: readonly string[]) =>
+      `${those.length === 1 ? `job "${those[0]}"` : `${those.length} jobs`} of pool "${this.pool}"`;
     const wait = this.flags.wait === true;
     const link = await this.connect(wait ? { timeoutMs: linkOptions.commandTimeoutMs.default } : {});
+    const look = (key: string) => checkJob(link, this.pool, key);
+    if (await this.plannedEach(keys, look, those => `stop ${describe(those)}`)) return;
+    await this.confirm(`Stop ${describe(keys)}`);
     const client = await PoolClient.open(link, this.pool, { allowUnsafeEviction: true });
     this.defer(() => client.close());
     const options = { wait, timeoutMs: this.settings.timeoutMs?.value };

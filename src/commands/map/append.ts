@@ -1,7 +1,8 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
-import { MapClient } from '../../engine/index.ts';
+import { listOf, MapClient } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
 import { listWriteNoun } from '../../present/nouns/maps.ts';
 
 export default class MapAppend extends BaseCommand<typeof MapAppend> {
@@ -24,9 +25,15 @@ export default class MapAppend extends BaseCommand<typeof MapAppend> {
 
   async run(): Promise<void> {
     const { map, key, items } = this.args;
-    if (await this.planned(`append ${items.length} items to "${key}" in map "${map}"`)) return;
-    const link = await this.connect();
-    const client = await MapClient.open(link, map);
+    const client = await MapClient.open(await this.connect(), map);
+    const plan = (those: readonly string[]) =>
+      `append ${formatCount(those.length, 'item')} to "${key}" in map "${map}"`;
+    const look = async () => {
+      const list = listOf(map, key, await client.getFresh(key));
+      const added = this.flags.unique ? items.filter(item => !list.includes(item)) : items;
+      return added.length === 0 ? 'nothing: each is in the list already' : plan(added);
+    };
+    if (await this.planned(plan(items), look)) return;
     const write = this.flags.unique ? await client.appendUnique(key, ...items) : await client.append(key, ...items);
     if (this.output.looks.format === 'table') for (const item of write.items) await this.output.line(item);
     else await this.output.item(listWriteNoun, { map, key, ...write });

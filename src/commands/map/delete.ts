@@ -18,11 +18,14 @@ export default class MapDelete extends BaseCommand<typeof MapDelete> {
   async run(): Promise<void> {
     const { map } = this.args;
     const keys = [...new Set(this.args.keys)];
-    const what = keys.length === 1 ? `"${keys[0]}"` : `${keys.length} entries`;
-    if (await this.planned(`delete ${what} from map "${map}"`)) return;
-    await this.confirm(`Delete ${what} from map "${map}"`);
-    const link = await this.connect();
-    const client = await MapClient.open(link, map);
+    const describe = (those: readonly string[]) =>
+      `${those.length === 1 ? `"${those[0]}"` : `${those.length} entries`} from map "${map}"`;
+    const client = await MapClient.open(await this.connect(), map);
+    const look = async (key: string) => {
+      if ((await client.getFresh(key)) === undefined) throw new NotFoundError(`map "${map}": key`, key);
+    };
+    if (await this.plannedEach(keys, look, those => `delete ${describe(those)}`)) return;
+    await this.confirm(`Delete ${describe(keys)}`);
     const out = this.output.stream(entryWriteNoun);
     let missing = 0;
     for (const key of keys) {

@@ -1,7 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { UsageError } from '../../cli/errors.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
-import { MapClient } from '../../engine/index.ts';
+import { integerOf, MapClient } from '../../engine/index.ts';
 import { entryWriteNoun } from '../../present/nouns/maps.ts';
 
 export default class MapIncrement extends BaseCommand<typeof MapIncrement> {
@@ -23,9 +23,9 @@ export default class MapIncrement extends BaseCommand<typeof MapIncrement> {
   async run(): Promise<void> {
     const { map, key, by = '1' } = this.args;
     if (!/^[+-]?\d{1,19}$/.test(by)) throw new UsageError('BY must be a whole number, as in 5 or -5');
-    if (await this.planned(`add ${by} to "${key}" in map "${map}"`)) return;
-    const link = await this.connect();
-    const client = await MapClient.open(link, map);
+    const client = await MapClient.open(await this.connect(), map);
+    const look = async () => integerOf(map, key, await client.getFresh(key));
+    if (await this.planned(`add ${by} to "${key}" in map "${map}"`, look)) return;
     const { value, revision, changed } = await client.increment(key, BigInt(by));
     if (this.output.looks.format === 'table') await this.output.line(String(value));
     else await this.output.item(entryWriteNoun, { map, key, revision, changed, value: String(value) });

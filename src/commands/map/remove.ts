@@ -1,6 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
-import { MapClient } from '../../engine/index.ts';
+import { listOf, MapClient } from '../../engine/index.ts';
+import { formatCount } from '../../present/human.ts';
 import { listWriteNoun } from '../../present/nouns/maps.ts';
 
 export default class MapRemove extends BaseCommand<typeof MapRemove> {
@@ -18,9 +19,15 @@ export default class MapRemove extends BaseCommand<typeof MapRemove> {
 
   async run(): Promise<void> {
     const { map, key, items } = this.args;
-    if (await this.planned(`remove ${items.length} items from "${key}" in map "${map}"`)) return;
-    const link = await this.connect();
-    const client = await MapClient.open(link, map);
+    const client = await MapClient.open(await this.connect(), map);
+    const plan = (those: readonly string[]) =>
+      `remove ${formatCount(those.length, 'item')} from "${key}" in map "${map}"`;
+    const look = async () => {
+      const list = listOf(map, key, await client.getFresh(key));
+      const there = list.filter(item => items.includes(item));
+      return there.length === 0 ? 'nothing: no such item' : plan(there);
+    };
+    if (await this.planned(plan(items), look)) return;
     const write = await client.remove(key, ...items);
     if (this.output.looks.format === 'table') for (const item of write.items) await this.output.line(item);
     else await this.output.item(listWriteNoun, { map, key, ...write });

@@ -29,11 +29,14 @@ export default class MapSet extends BaseCommand<typeof MapSet> {
 
   async run(): Promise<void> {
     const { map, key } = this.args;
-    if (await this.planned(`set "${key}" in map "${map}"`)) return;
-    const value = await textOf(this.args.value);
-    const link = await this.connect();
-    const client = await MapClient.open(link, map);
+    const client = await MapClient.open(await this.connect(), map);
     const { 'if-absent': ifAbsent, 'if-value': expected } = this.flags;
+    const look = async () => {
+      const current = await client.getFresh(key);
+      if (ifAbsent ? current !== undefined : expected !== undefined && current !== expected) throw this.#unmet(current);
+    };
+    if (await this.planned(`set "${key}" in map "${map}"`, look)) return;
+    const value = await textOf(this.args.value);
     if (ifAbsent) return this.#told(await client.setIfAbsent(key, value), value);
     if (expected !== undefined) return this.#told(await client.compareAndSet(key, { value: expected }, value), value);
     const { revision, changed, previous } = await client.set(key, value);
@@ -41,11 +44,16 @@ export default class MapSet extends BaseCommand<typeof MapSet> {
   }
 
   async #told(write: ConditionalWrite, value: string): Promise<void> {
+    if (!write.applied) throw this.#unmet(write.current);
+    await this.#tell({ revision: write.revision, changed: write.changed, value });
+  }
+
+  /** The condition does not hold. */
+  #unmet(current: string | undefined): ExistsError | ConflictError {
     const { map, key } = this.args;
-    if (write.applied) return this.#tell({ revision: write.revision, changed: write.changed, value });
-    if (this.flags['if-absent']) throw new ExistsError(`map "${map}": key`, key);
-    const state = write.current === undefined ? 'is not there' : 'has another value';
-    throw new ConflictError(`map "${map}": key "${key}" ${state}; nothing was changed`, {
+    if (this.flags['if-absent']) return new ExistsError(`map "${map}": key`, key);
+    const state = current === undefined ? 'is not there' : 'has another value';
+    return new ConflictError(`map "${map}": key "${key}" ${state}; nothing was changed`, {
       hint: `"ponos map get ${map} KEY" shows what is there.`,
     });
   }

@@ -1,6 +1,6 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
-import { openPool } from '../../engine/index.ts';
+import { openPool, showPool } from '../../engine/index.ts';
 
 export default class PoolOpen extends BaseCommand<typeof PoolOpen> {
   static override summary = 'Let a pool take jobs again after a shutdown';
@@ -11,8 +11,9 @@ export default class PoolOpen extends BaseCommand<typeof PoolOpen> {
 
   async run(): Promise<void> {
     const pool = this.args.name ?? this.pool;
-    if (await this.planned(`open pool "${pool}"`)) return;
-    await openPool(await this.connect(), pool);
-    await this.output.note(`pool "${pool}" takes jobs`);
+    const link = await this.connect();
+    if (await this.planned(`open pool "${pool}"`, () => showPool(link, pool))) return;
+    await openPool(link, pool);
+    await this.done(`pool "${pool}" takes jobs`, pool);
   }
 }

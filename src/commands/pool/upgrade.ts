@@ -14,12 +14,16 @@ export default class PoolUpgrade extends BaseCommand<typeof PoolUpgrade> {
   async run(): Promise<void> {
     const pool = this.args.name ?? this.pool;
     const dryRun = this.flags['dry-run'];
-    const { from, to } = await upgradePool(await this.connect(), pool, { dryRun });
+    // Whether it would succeed a script finds out, which changes nothing then.
+    const link = await this.connect({ access: 'read-write' });
+    const { from, to } = await upgradePool(link, pool, { dryRun });
     const nothing = from >= to;
     const what = `pool "${pool}" from version ${from} of the pool protocol to ${to}`;
     if (await this.planned(nothing ? `nothing: pool "${pool}" speaks version ${to}` : `raise ${what}`)) return;
-    await this.output.note(
+    await this.done(
       nothing ? `pool "${pool}" speaks version ${to} of the pool protocol already` : `raised ${what}`,
+      pool,
+      { from, to },
     );
   }
 }

@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, duration, poolFlags, text, time } from '../../cli/flags.ts';
 import { payloadOf } from '../../cli/stdin.ts';
-import { addSchedule, type Schedule, showSchedule } from '../../engine/index.ts';
+import { addSchedule, checkSchedule, type Schedule, showSchedule } from '../../engine/index.ts';
 import { formatDuration, formatTime, formatZonedTime } from '../../present/human.ts';
 import { scheduleDetailNoun } from '../../present/nouns/schedules.ts';
 
@@ -56,10 +56,17 @@ A cron expression has five fields (minute, hour, day, month, weekday), or six wi
     const { name } = this.args;
     const { cron, every, key = name } = this.flags;
     const when = cron === undefined ? `every ${formatDuration(every ?? 0)}` : `by "${cron}"`;
-    if (await this.planned(`dispatch job "${key}" to pool "${this.pool}" ${when}, as schedule "${name}"`)) return;
     const schedule = this.#schedule(key, await payloadOf(this.flags.payload));
     const link = await this.connect();
-    const outcome = await addSchedule(link, this.pool, name, schedule, { replace: this.flags.replace === true });
+    const options = { replace: this.flags.replace === true };
+    const what = `dispatch job "${key}" to pool "${this.pool}" ${when}, as schedule "${name}"`;
+    const look = async () => {
+      const outcome = await checkSchedule(link, this.pool, name, schedule, options);
+      if (outcome === 'unchanged') return `nothing: schedule "${name}" is there, and the same`;
+      return outcome === 'replaced' ? `${what}, in place of another one` : what;
+    };
+    if (await this.planned(what, look)) return;
+    const outcome = await addSchedule(link, this.pool, name, schedule, options);
     const shown = await showSchedule(link, this.pool, name);
     if (this.output.looks.format !== 'table') await this.output.item(scheduleDetailNoun, shown);
     const { nextAtMs, timeZone } = shown;

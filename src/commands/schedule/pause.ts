@@ -1,6 +1,6 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
-import { pauseSchedule } from '../../engine/index.ts';
+import { pauseSchedule, showSchedule } from '../../engine/index.ts';
 
 export default class SchedulePause extends BaseCommand<typeof SchedulePause> {
   static override summary = 'Let a schedule or ticker tick no more until it is resumed';
@@ -12,8 +12,10 @@ export default class SchedulePause extends BaseCommand<typeof SchedulePause> {
 
   async run(): Promise<void> {
     const { name } = this.args;
-    if (await this.planned(`pause schedule "${name}" of pool "${this.pool}"`)) return;
-    await pauseSchedule(await this.connect(), this.pool, name);
-    await this.output.note(`schedule "${name}" is paused`);
+    const link = await this.connect();
+    const plan = `pause schedule "${name}" of pool "${this.pool}"`;
+    if (await this.planned(plan, () => showSchedule(link, this.pool, name))) return;
+    await pauseSchedule(link, this.pool, name);
+    await this.done(`schedule "${name}" is paused`, name, { pool: this.pool });
   }
 }

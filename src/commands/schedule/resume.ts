@@ -13,12 +13,13 @@ export default class ScheduleResume extends BaseCommand<typeof ScheduleResume> {
 
   async run(): Promise<void> {
     const { name } = this.args;
-    if (await this.planned(`resume schedule "${name}" of pool "${this.pool}"`)) return;
     const link = await this.connect();
+    const plan = `resume schedule "${name}" of pool "${this.pool}"`;
+    if (await this.planned(plan, () => showSchedule(link, this.pool, name))) return;
     await resumeSchedule(link, this.pool, name);
     const { nextAtMs, timeZone } = await showSchedule(link, this.pool, name);
     const next =
       nextAtMs === null ? '' : `; next ${formatZonedTime(nextAtMs, timeZone ?? undefined)}, ${formatTime(nextAtMs)}`;
-    await this.output.note(`schedule "${name}" goes on${next}`);
+    await this.done(`schedule "${name}" goes on${next}`, name, { pool: this.pool, nextAtMs });
   }
 }

@@ -3,7 +3,14 @@ import { BaseCommand } from '../../cli/base-command.ts';
 import { UsageError } from '../../cli/errors.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
 import { retentionFlags, retentionFrom } from '../../cli/stream/retention-flags.ts';
-import { createPartitionedStream, createStream, partitionOptions } from '../../engine/index.ts';
+import {
+  createPartitionedStream,
+  createStream,
+  ExistsError,
+  NotFoundError,
+  partitionOptions,
+  showStream,
+} from '../../engine/index.ts';
 import { formatCount } from '../../present/human.ts';
 
 export default class StreamCreate extends BaseCommand<typeof StreamCreate> {
@@ -36,11 +43,21 @@ export default class StreamCreate extends BaseCommand<typeof StreamCreate> {
     const { partitions, sliding, ttl } = this.flags;
     if (sliding && !ttl) throw new UsageError('--sliding says how --ttl counts: give that too');
     const what = `stream "${stream}"${partitions === undefined ? '' : ` with ${formatCount(partitions, 'partition')}`}`;
-    if (await this.planned(`make ${what}`)) return;
     const link = await this.connect();
+    const look = async () => {
+      await showStream(link, stream).then(
+        () => {
+          throw new ExistsError('stream', stream);
+        },
+        (error: unknown) => {
+          if (!(error instanceof NotFoundError)) throw error;
+        },
+      );
+    };
+    if (await this.planned(`make ${what}`, look)) return;
     await (partitions === undefined
       ? createStream(link, stream, retention)
       : createPartitionedStream(link, stream, partitions, retention));
-    await this.output.note(`made ${what}`);
+    await this.done(`made ${what}`, stream, { partitions: partitions ?? null });
   }
 }

@@ -7,7 +7,7 @@ import { payloadOf } from '../../cli/stdin.ts';
 import { publishAll } from '../../cli/stream/bulk-publish.ts';
 import { type EventDefaults, type EventInput, readJsonEvents, readLineEvents } from '../../cli/stream/event-input.ts';
 import { parseHeaders } from '../../cli/stream/headers.ts';
-import { openTarget, type PublishTarget } from '../../cli/stream/publish-target.ts';
+import { checkTarget, openTarget, type PublishTarget } from '../../cli/stream/publish-target.ts';
 import { formatBytes, formatCount, formatDuration } from '../../present/human.ts';
 import { publishedNoun } from '../../present/nouns/events.ts';
 
@@ -61,7 +61,7 @@ Ends with 9 when some events were published and some failed. Whether one without
     const defaults = { event, topic: this.flags.topic, headers: parseHeaders(this.flags.header) };
     if (this.flags.lines || this.flags.ndjson) return this.#publishMany(defaults);
     this.#checkSingle();
-    if (await this.planned(`publish "${event}" to stream "${stream}"`)) return;
+    if (await this.planned(`publish "${event}" to stream "${stream}"`, () => this.#check())) return;
     const bytes = await payloadOf(payload);
     const target = await this.#open();
     const { stream: into, id, added } = await target.publish(defaults, bytes, this.flags['once-id']);
@@ -115,7 +115,13 @@ Ends with 9 when some events were published and some failed. Whether one without
       if (error) throw new UsageError(`line ${line}: ${error.message}`, { hint: error.hint ?? '' });
       count++;
     }
-    await this.planned(`publish ${formatCount(count, 'event')} to stream "${this.args.stream}"`);
+    await this.planned(`publish ${formatCount(count, 'event')} to stream "${this.args.stream}"`, () => this.#check());
+  }
+
+  /** @throws what opening the stream would. */
+  async #check(): Promise<void> {
+    const { key, ndjson, 'if-exists': ifExists } = this.flags;
+    await checkTarget(await this.connect(), this.args.stream, { create: !ifExists, key, ownKeys: ndjson });
   }
 
   #checkSingle(): void {

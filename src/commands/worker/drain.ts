@@ -1,6 +1,7 @@
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../cli/flags.ts';
 import { drainWorkers } from '../../cli/worker/drain-workers.ts';
+import { showWorker } from '../../engine/index.ts';
 
 export default class WorkerDrain extends BaseCommand<typeof WorkerDrain> {
   static override summary = 'Ask workers to hand on their jobs and leave the pool';
@@ -18,9 +19,12 @@ export default class WorkerDrain extends BaseCommand<typeof WorkerDrain> {
 
   async run(): Promise<void> {
     const ids = [...new Set(this.args.ids)];
-    const what = `${ids.length === 1 ? `worker ${ids[0]}` : `${ids.length} workers`} of pool "${this.pool}"`;
-    if (await this.planned(`drain ${what}`)) return;
-    await this.confirm(`Drain ${what}`);
-    await drainWorkers(await this.connect(), this.pool, ids, this.output);
+    const describe = (those: readonly string[]) =>
+      `${those.length === 1 ? `worker ${those[0]}` : `${those.length} workers`} of pool "${this.pool}"`;
+    const link = await this.connect();
+    const look = (id: string) => showWorker(link, this.pool, id);
+    if (await this.plannedEach(ids, look, those => `drain ${describe(those)}`)) return;
+    await this.confirm(`Drain ${describe(ids)}`);
+    await drainWorkers(link, this.pool, ids, this.output);
   }
 }

@@ -29,6 +29,34 @@ export async function addSchedule(
   schedule: Schedule,
   options: { replace?: boolean } = {},
 ): Promise<AddOutcome> {
+  const { specification, home, elsewhere } = await locate(link, pool, name, schedule);
+  const { replace = false } = options;
+  if (elsewhere.length > 0 && !replace) throw nameTaken(name);
+  const status = await home.put(name, specification, replace);
+  if (status === 'CONFLICT') throw nameTaken(name);
+  for (const store of elsewhere) await store.remove(name);
+  return elsewhere.length > 0 ? 'replaced' : OUTCOMES[status];
+}
+
+/**
+ * What `addSchedule` would do; it only reads.
+ * @throws as `addSchedule`
+ */
+export async function checkSchedule(
+  link: RedisLink,
+  pool: string,
+  name: string,
+  schedule: Schedule,
+  { replace = false }: { replace?: boolean } = {},
+): Promise<AddOutcome> {
+  const { specification, home, elsewhere } = await locate(link, pool, name, schedule);
+  const found = elsewhere.length > 0 ? 'OTHER' : await home.compare(name, specification);
+  if (found === 'OTHER' && !replace) throw nameTaken(name);
+  return found === 'OTHER' ? 'replaced' : found === 'SAME' ? 'unchanged' : 'created';
+}
+
+/** What a schedule is made of, the shard it belongs to, and others that have one of its name. */
+async function locate(link: RedisLink, pool: string, name: string, schedule: Schedule) {
   const { key, payload = '', ...input } = schedule;
   const [timing, rest] = splitTiming(input);
   const settings = resolveOptions('schedule', scheduleOptions, rest);
@@ -38,12 +66,7 @@ export async function addSchedule(
   const home = stores[shardIndex(hash, stores.length)] as ScheduleStore;
   const elsewhere: ScheduleStore[] = [];
   for (const store of stores) if (store !== home && (await store.read(name)).record) elsewhere.push(store);
-  const { replace = false } = options;
-  if (elsewhere.length > 0 && !replace) throw nameTaken(name);
-  const status = await home.put(name, { timing, settings, job: { key: bytes, payload } }, replace);
-  if (status === 'CONFLICT') throw nameTaken(name);
-  for (const store of elsewhere) await store.remove(name);
-  return elsewhere.length > 0 ? 'replaced' : OUTCOMES[status];
+  return { specification: { timing, settings, job: { key: bytes, payload } }, home, elsewhere };
 }
 
 /** Ticks come up no more until it is resumed. @throws NotFoundError */

@@ -419,11 +419,11 @@ export abstract class MapWriter {
       case 'MAP_FULL':
         return this.#full(reply.count, reply.bytes);
       case 'NOT_INTEGER':
-        return new ConflictError(`${entry} is no 64-bit integer`, { code: 'NOT_INTEGER' });
+        return notInteger(this.name, key);
       case 'OVERFLOW':
         return new ConflictError(`${entry} would leave the range of a 64-bit integer`, { code: 'OVERFLOW' });
       case 'NOT_LIST':
-        return new ConflictError(`${entry} is no JSON array of strings`, { code: 'NOT_LIST' });
+        return notList(this.name, key);
       case 'STALE':
         return new InvariantError(`map "${this.name}": the number of a write was used twice`);
     }
@@ -437,6 +437,42 @@ export abstract class MapWriter {
       { hint: 'Delete entries, or raise maxEntries or maxBytes in every process that writes.' },
     );
   }
+}
+
+/**
+ * The number an entry holds; of one that is not there, 0.
+ * @throws ConflictError NOT_INTEGER
+ */
+export function integerOf(map: string, key: string, value = '0'): bigint {
+  const number = /^(0|-?[1-9]\d*)$/.test(value) ? BigInt(value) : undefined;
+  if (number === undefined || number < INT64.min || number > INT64.max) throw notInteger(map, key);
+  return number;
+}
+
+function notInteger(map: string, key: string | undefined): ConflictError {
+  return new ConflictError(`map "${map}": entry ${JSON.stringify(key)} is no 64-bit integer`, { code: 'NOT_INTEGER' });
+}
+
+/**
+ * The items of an entry that is a list; of one that is not there, none.
+ * @throws ConflictError NOT_LIST
+ */
+export function listOf(map: string, key: string, value: string | undefined): string[] {
+  if (value === undefined) return [];
+  let list: unknown;
+  try {
+    list = JSON.parse(value);
+  } catch {
+    // No JSON at all.
+  }
+  if (!Array.isArray(list) || !list.every(item => typeof item === 'string')) throw notList(map, key);
+  return list;
+}
+
+function notList(map: string, key: string | undefined): ConflictError {
+  return new ConflictError(`map "${map}": entry ${JSON.stringify(key)} is no JSON array of strings`, {
+    code: 'NOT_LIST',
+  });
 }
 
 function isDone(reply: Reply): reply is Done {

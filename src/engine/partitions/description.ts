@@ -137,7 +137,8 @@ export async function wasRemoved(link: RedisLink, stream: string, partition: str
   return madeAtMs !== null && String(state) === 'removed' && Number(String(removedAtMs)) > Number(String(madeAtMs));
 }
 
-function notPartitioned(name: string): ConflictError {
+/** `NOT_PARTITIONED`. */
+export function notPartitioned(name: string): ConflictError {
   return new ConflictError(`stream "${name}" has no partitions`, {
     code: 'NOT_PARTITIONED',
     hint: 'It is an ordinary stream: events go to it without a key.',

@@ -23,14 +23,18 @@ export function requireAdmitted<Reply extends { status: string }>(
         hint: 'Wait for jobs to end, or raise the limit of the pool, which is one for each of its shards.',
       });
     case 'CLOSED':
-      throw new ConflictError(`pool "${pool}" is closed: it takes no jobs`, {
-        code: 'POOL_CLOSED',
-        hint: `"ponos pool open ${pool}" lets it take jobs again.`,
-      });
+      throw poolClosed(pool);
     case 'CONFLICT':
       throw new ConflictError(`dispatch id "${id}" was used for another key or payload`);
     case 'QUARANTINE':
       throw new QuarantineError(pool, refusal.left_ms);
   }
   return reply as Exclude<Reply, Refusal>;
+}
+
+export function poolClosed(pool: string): ConflictError {
+  return new ConflictError(`pool "${pool}" is closed: it takes no jobs`, {
+    code: 'POOL_CLOSED',
+    hint: `"ponos pool open ${pool}" lets it take jobs again.`,
+  });
 }

@@ -29,12 +29,14 @@ export default class PoolRouteAdd extends BaseCommand<typeof PoolRouteAdd> {
 
   async run(): Promise<void> {
     const { pattern, group } = this.args;
-    if (await this.planned(`send keys "${pattern}" of pool "${this.pool}" to group "${group}"`)) return;
     const link = await this.connect();
     await showPool(link, this.pool);
+    if (await this.planned(`send keys "${pattern}" of pool "${this.pool}" to group "${group}"`)) return;
     await addRoute(link, this.pool, { glob: pattern, group }, this.flags.at);
-    await this.output.note(
+    await this.done(
       `keys "${safeText(pattern)}" of pool "${this.pool}" go to group "${group}" from now on; "ponos pool route apply" moves the jobs that are there`,
+      pattern,
+      { pool: this.pool, group },
     );
   }
 }

@@ -1,6 +1,6 @@
 import { BaseCommand } from '../../../cli/base-command.ts';
 import { changeFlags, poolFlags, text } from '../../../cli/flags.ts';
-import { removeRoute, showPool } from '../../../engine/index.ts';
+import { listRoutes, NotFoundError, removeRoute, showPool } from '../../../engine/index.ts';
 import { safeText } from '../../../present/safe-text.ts';
 
 export default class PoolRouteRemove extends BaseCommand<typeof PoolRouteRemove> {
@@ -13,10 +13,14 @@ export default class PoolRouteRemove extends BaseCommand<typeof PoolRouteRemove>
 
   async run(): Promise<void> {
     const { pattern } = this.args;
-    if (await this.planned(`remove the route "${pattern}" of pool "${this.pool}"`)) return;
     const link = await this.connect();
     await showPool(link, this.pool);
+    const look = async () => {
+      const routes = await listRoutes(link, this.pool);
+      if (!routes.some(({ glob }) => glob === pattern)) throw new NotFoundError('route', pattern);
+    };
+    if (await this.planned(`remove the route "${pattern}" of pool "${this.pool}"`, look)) return;
     await removeRoute(link, this.pool, pattern);
-    await this.output.note(`removed the route "${safeText(pattern)}" of pool "${this.pool}"`);
+    await this.done(`removed the route "${safeText(pattern)}" of pool "${this.pool}"`, pattern, { pool: this.pool });
   }
 }

@@ -3,7 +3,7 @@ import { ActResults } from '../../../cli/act-results.ts';
 import { BaseCommand } from '../../../cli/base-command.ts';
 import { changeFlags, text } from '../../../cli/flags.ts';
 import { chooseLetters, deadArgs, deadFilterFlags, describeLetters } from '../../../cli/sink/dead-flags.ts';
-import { NotFoundError, purgeDead } from '../../../engine/index.ts';
+import { NotFoundError, purgeDead, showDead } from '../../../engine/index.ts';
 import { deadLetterResultNoun } from '../../../present/nouns/dead-letters.ts';
 
 export default class SinkDeadPurge extends BaseCommand<typeof SinkDeadPurge> {
@@ -29,7 +29,9 @@ export default class SinkDeadPurge extends BaseCommand<typeof SinkDeadPurge> {
     const { all, reason, since, until } = this.flags;
     const chosen = await chooseLetters(link, stream, sink, { ids, all, reason, since, until });
     const what = describeLetters(stream, sink, chosen);
-    if (await this.planned(`purge ${what}`)) return;
+    // Those of a list are there.
+    const look = async (id: string) => (ids ?? []).length === 0 || showDead(link, stream, sink, id);
+    if (await this.plannedEach(chosen, look, those => `purge ${describeLetters(stream, sink, those)}`)) return;
     if (chosen.length > 0) await this.confirm(`Purge ${what}`);
     const results = new ActResults(this.output, deadLetterResultNoun, { done: 'purged', thing: 'dead letter' });
     await purgeDead(link, stream, sink, chosen, (deadId, purged) =>

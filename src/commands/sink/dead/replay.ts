@@ -3,7 +3,7 @@ import { ActResults } from '../../../cli/act-results.ts';
 import { BaseCommand } from '../../../cli/base-command.ts';
 import { changeFlags, text } from '../../../cli/flags.ts';
 import { chooseLetters, deadArgs, deadFilterFlags, describeLetters } from '../../../cli/sink/dead-flags.ts';
-import { PonosError, replayDead } from '../../../engine/index.ts';
+import { PonosError, replayDead, showDead } from '../../../engine/index.ts';
 import { deadLetterResultNoun } from '../../../present/nouns/dead-letters.ts';
 
 export default class SinkDeadReplay extends BaseCommand<typeof SinkDeadReplay> {
@@ -31,7 +31,10 @@ Each is replayed and gone, or neither, also when this command or Redis crashes: 
     const { stream, sink, ids } = this.args;
     const { all, reason, since, until, publish } = this.flags;
     const chosen = await chooseLetters(link, stream, sink, { ids, all, reason, since, until });
-    if (await this.planned(`replay ${describeLetters(stream, sink, chosen)}`)) return;
+    const plan = (those: readonly string[]) => `replay ${describeLetters(stream, sink, those)}`;
+    // Those of a list are there.
+    const look = async (id: string) => (ids ?? []).length === 0 || showDead(link, stream, sink, id);
+    if (await this.plannedEach(chosen, look, plan)) return;
     const results = new ActResults(this.output, deadLetterResultNoun, { done: 'replayed', thing: 'dead letter' });
     await replayDead(link, stream, sink, chosen, { publish }, (deadId, result) => {
       const row = { deadId, id: null, error: null };

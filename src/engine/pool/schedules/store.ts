@@ -46,10 +46,8 @@ export class ScheduleStore {
    */
   async put(name: string, specification: Specification, replace: boolean) {
     const { record, nowMs } = await this.read(name);
-    const { timing, job } = specification;
-    // What has ticked never ticks again, also when the clock was put back.
-    const next = ticksOf(timing, nowMs).after(Math.max(nowMs, record?.lastTickMs ?? 0));
-    if (next === undefined) throw new OptionError(`schedule "${name}" would never tick`);
+    const { job } = specification;
+    const next = firstTick(name, specification, record, nowMs);
     const reply = await this.#shard.run(scripts.schedulePutScript, this.#keysOf(name), {
       name,
       digest: digestOf(specification),
@@ -60,6 +58,16 @@ export class ScheduleStore {
       fields: recordFields(specification, newId(), nowMs),
     });
     return reply.status;
+  }
+
+  /** Whether there is one of this name, the same or another. @throws OptionError when it never ticks. */
+  async compare(name: string, specification: Specification): Promise<'ABSENT' | 'SAME' | 'OTHER'> {
+    const { keys, link } = this.#shard;
+    const { record, nowMs } = await this.read(name);
+    firstTick(name, specification, record, nowMs);
+    if (!record) return 'ABSENT';
+    const digest = (await link.commands.call('HGET', keys.schedule(name), 'digest')) as Buffer | null;
+    return String(digest) === digestOf(specification) ? 'SAME' : 'OTHER';
   }
 
   async pause(name: string) {
@@ -184,4 +192,12 @@ export class ScheduleStore {
     const [seconds, micros] = (await this.#shard.link.commands.call('TIME')) as [Buffer, Buffer];
     return Number(String(seconds)) * 1000 + Math.floor(Number(String(micros)) / 1000);
   }
+}
+
+/** @throws OptionError */
+function firstTick(name: string, { timing }: Specification, record: ScheduleRecord | undefined, nowMs: number): number {
+  // What has ticked never ticks again, also when the clock was put back.
+  const next = ticksOf(timing, nowMs).after(Math.max(nowMs, record?.lastTickMs ?? 0));
+  if (next === undefined) throw new OptionError(`schedule "${name}" would never tick`);
+  return next;
 }
