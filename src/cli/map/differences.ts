@@ -9,6 +9,12 @@ export async function showDifferences(output: Output, differences: readonly MapD
   for (const difference of differences) for (const line of differenceLines(difference)) await output.line(line);
 }
 
+/** How many there are of each kind. */
+export function sumDifferences(differences: readonly MapDifference[]) {
+  const count = (wanted: MapDifference['kind']) => differences.filter(({ kind }) => kind === wanted).length;
+  return { addedCount: count('added'), changedCount: count('changed'), removedCount: count('removed') };
+}
+
 /** As in "2 added, 1 removed". */
 export function countDifferences(differences: readonly MapDifference[]): string {
   const parts = (['added', 'changed', 'removed'] as const).map(kind => {

@@ -22,6 +22,6 @@ export default class MapClear extends BaseCommand<typeof MapClear> {
     if (await this.planned(`remove ${what}`)) return;
     if (keyCount > 0) await this.confirm(`Remove ${what}`);
     await resetMap(link, map);
-    await this.output.note(`removed ${what}`);
+    await this.done(`removed ${what}`, map, { entryCount: keyCount });
   }
 }

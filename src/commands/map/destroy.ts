@@ -20,6 +20,6 @@ export default class MapDestroy extends BaseCommand<typeof MapDestroy> {
     if (await this.planned(`destroy ${what}`)) return;
     await this.confirm(`Destroy ${what}`);
     await destroyMap(link, map);
-    await this.output.note(`destroyed ${what}`);
+    await this.done(`destroyed ${what}`, map, { entryCount: keyCount, replicaCount });
   }
 }

@@ -1,14 +1,14 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
 import { changeFlags, text } from '../../cli/flags.ts';
-import { countDifferences, showDifferences } from '../../cli/map/differences.ts';
+import { countDifferences, showDifferences, sumDifferences } from '../../cli/map/differences.ts';
 import { diffEntries, importEntries, MapClient } from '../../engine/index.ts';
 import { formatCount } from '../../present/human.ts';
 
 export default class MapImport extends BaseCommand<typeof MapImport> {
   static override summary = 'Write the entries of a file';
   static override description =
-    `Reads what "map export" writes, in each of its formats, or any YAML or JSON mapping of keys to texts; "-" is stdin. Entries that are not in the file stay; with --replace they are deleted, after a confirmation. Up to 1000 entries are written at once, all or none; a map that is not there begins.
+    `Reads what "map export" writes, also with -o json, ndjson or yaml, or any YAML or JSON mapping of keys to texts; "-" is stdin. Entries that are not in the file stay; with --replace they are deleted, after a confirmation. Up to 1000 entries are written at once, all or none; a map that is not there begins.
 A file with nothing in it is refused; a map without entries is {}. With --dry-run the differences are shown.`;
   static override examples = [
     '<%= config.bin %> map import settings settings.yaml --dry-run',
@@ -45,6 +45,6 @@ A file with nothing in it is refused; a map without entries is {}. With --dry-ru
     }
     // All of the file, not the differences: what others changed since it was compared is written, too.
     await importEntries(link, map, wanted, { remove });
-    await this.output.note(`map "${map}": ${countDifferences(differences)}`);
+    await this.done(`map "${map}": ${countDifferences(differences)}`, map, sumDifferences(differences));
   }
 }

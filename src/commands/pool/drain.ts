@@ -49,6 +49,10 @@ export default class PoolDrain extends BaseCommand<typeof PoolDrain> {
         hint: `"ponos worker list --pool ${pool}" shows what they have.`,
       });
     }
-    await this.output.note(wait === false ? safeText(`told ${what}`) : safeText(`drained ${what}`));
+    await this.done(safeText(`${wait === false ? 'told' : 'drained'} ${what}`), pool, {
+      group: group ?? null,
+      workerCount: workers.length,
+      waited: wait !== false,
+    });
   }
 }

@@ -38,7 +38,8 @@ With --dry-run it only says which jobs would move, from which worker to which, a
         hint: `"ponos pool rebalance ${pool} --dry-run" shows which.`,
       });
     }
-    await this.output.note(`pool "${pool}" is balanced, after ${formatDuration(performance.now() - startMs)}`);
+    const tookMs = Math.round(performance.now() - startMs);
+    await this.done(`pool "${pool}" is balanced, after ${formatDuration(tookMs)}`, pool, { tookMs });
   }
 
   async #tell(plan: RebalancePlan, pool: string): Promise<void> {

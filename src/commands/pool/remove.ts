@@ -35,6 +35,6 @@ export default class PoolRemove extends BaseCommand<typeof PoolRemove> {
       onWait: leftMs =>
         tell(`leases of workers that are gone are not over yet: at most ${formatDuration(leftMs)} left`),
     });
-    await this.output.note(`removed ${what}`);
+    await this.done(`removed ${what}`, pool, { deadCount, scheduleCount, routeCount });
   }
 }

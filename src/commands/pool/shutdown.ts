@@ -37,6 +37,6 @@ export default class PoolShutdown extends BaseCommand<typeof PoolShutdown> {
       const seen = `${formatCount(left.length, 'job')} of pool "${pool}" had not stopped after ${formatDuration(timeoutMs)}`;
       throw new TimeoutError(seen, { hint: 'They are asked to, and will; run it again to wait for them.' });
     }
-    await this.output.note(`pool "${pool}" is closed and holds no job`);
+    await this.done(`pool "${pool}" is closed and holds no job`, pool, { jobCount });
   }
 }

@@ -23,6 +23,6 @@ export default class ScheduleRemove extends BaseCommand<typeof ScheduleRemove> {
     if (await this.planned(`remove ${what}`)) return;
     await this.confirm(`Remove ${what}`);
     await removeSchedule(link, this.pool, name);
-    await this.output.note(`removed ${what}`);
+    await this.done(`removed ${what}`, name, { pool: this.pool });
   }
 }

@@ -35,6 +35,6 @@ export default class SinkRemove extends BaseCommand<typeof SinkRemove> {
     if (await this.planned(`remove ${what}`)) return;
     await this.confirm(`Remove ${what}`);
     await removeSink(link, stream, sink, { force });
-    await this.output.note(`removed ${what}`);
+    await this.done(`removed ${what}`, sink, { stream, lagCount: lag.count, pendingCount, deadCount });
   }
 }

@@ -31,6 +31,6 @@ export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
     if (await this.planned(`remove ${what}`)) return;
     await this.confirm(`Remove ${what}`);
     await (partitions === null ? removeStream(link, stream) : removePartitionedStream(link, stream));
-    await this.output.note(`removed ${what}`);
+    await this.done(`removed ${what}`, stream, { partitions, length, sinkCount, deadCount });
   }
 }

@@ -30,8 +30,10 @@ With --dry-run each job that would change its group is listed.`;
         tell(`${queuedCount + askedCount + skippedCount} of ${totalCount}`),
     });
     const skipped = skippedCount > 0 ? `, ${skippedCount} had ended` : '';
-    await this.output.note(
+    await this.done(
       `${formatCount(totalCount, 'job')} of pool "${pool}" to another group: ${queuedCount} waiting, ${askedCount} with a worker, which was told${skipped}`,
+      pool,
+      { totalCount, queuedCount, askedCount, skippedCount },
     );
   }
 }
