@@ -7,7 +7,7 @@ import { safeText } from '../../present/safe-text.ts';
 export default class JobNotify extends BaseCommand<typeof JobNotify> {
   static override summary = 'Send a message to the handler of a job';
   static override description =
-    'Messages of one job arrive in order, also when the job waits or moves meanwhile. The handler takes them with notify(job, payload).';
+    'Messages of one job arrive in order, also when the job waits or moves meanwhile. The handler takes them with notify(job, payload). One that has no such function, as that of "worker start --exec", gets none, and nobody is told.';
   static override examples = [
     '<%= config.bin %> job notify tenant-7 reload',
     'cat settings.json | <%= config.bin %> job notify tenant-7 -',
