@@ -22,7 +22,7 @@ const HOSTILE = '\u001b]0;owned\u0007\u202e';
 
 describe('ponos job', () => {
   const redis = useRedis();
-  const { run, json, worker, file } = poolCli(redis);
+  const { run, json, start, worker, file } = poolCli(redis);
   const create = ['--create'];
 
   it('dispatches a job that waits for a worker: the id on stdout, a sentence on stderr', async () => {
@@ -96,6 +96,34 @@ describe('ponos job', () => {
     expect(code).toBe(7);
     expect(stderr).toContain('200 ms');
     expect((await json<Item<JobItem>>(['job', 'show', 'k'])).item.state).toBe('PENDING');
+  });
+
+  it('says when its wait is interrupted that the request stands, and under which id', async () => {
+    await run(['job', 'dispatch', 'other', ...create]);
+    const waiting = start(['job', 'dispatch', 'k', '--wait', 'completed', '--timeout', '1m']);
+    const link = await redis.connect();
+    const client = await PoolClient.open(link, 'default');
+    await until(async () => (await client.where('k')).recorded, 'the job to be there');
+    await client.close();
+    const { code, stderr } = await waiting.stop('SIGINT');
+    expect(code).toBe(130);
+    const id = /the dispatch of job "k" stands, with id (\S+):/.exec(stderr)?.[1] ?? '';
+    expect(JSON.parse((await run(['job', 'dispatch', 'k', '--id', id, '--json'])).stdout)).toMatchObject({
+      item: { id },
+    });
+  });
+
+  it('tells of a sole key that is not there once', async () => {
+    await run(['job', 'dispatch', 'k', ...create]);
+    for (const args of [
+      ['job', 'retry', 'none'],
+      ['job', 'stop', 'none', '--yes'],
+      ['job', 'purge', 'none', '--yes'],
+      ['worker', 'drain', 'none', '--yes'],
+    ]) {
+      const { code, stderr } = await run(args);
+      expect([args, code, stderr.match(/"none" does not exist/g)?.length]).toEqual([args, 3, 1]);
+    }
   });
 
   it('shows a job with its payload and its history, harmless on the terminal and exact when raw', async () => {

@@ -12,6 +12,7 @@ import {
   durabilityOptions,
   linkOptions,
   NotFoundError,
+  newId,
   PoolClient,
 } from '../../engine/index.ts';
 import { formatBytes, formatCount, formatDuration } from '../../present/human.ts';
@@ -96,7 +97,18 @@ With --wait, --timeout is the longest wait for the job, default 30s.`;
     const bytes = await payloadOf(payload);
     const client = await this.#open();
     const startMs = performance.now();
-    const dispatch = await client.dispatch(key, bytes, { ...this.#options(), id: this.flags.id });
+    const id = this.flags.id ?? (this.#waits ? newId() : undefined);
+    let waiting = this.#waits;
+    // Whoever ends the wait has not taken back what was asked for.
+    this.defer(() => {
+      if (!waiting || !this.interrupted.aborted) return;
+      return this.output.note(
+        `not waiting any more; the dispatch of job "${safeText(key)}" stands, with id ${id}: "ponos job show" says how far the job is, "ponos job stop" ends it`,
+      );
+    });
+    const dispatch = await client.dispatch(key, bytes, { ...this.#options(), id }).finally(() => {
+      waiting = waiting && this.interrupted.aborted;
+    });
     const tookMs = performance.now() - startMs;
     if (this.output.looks.format === 'table') await this.output.line(dispatch.id);
     else await this.output.item(dispatchNoun, dispatch);
