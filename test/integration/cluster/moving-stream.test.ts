@@ -90,7 +90,8 @@ describe('a stream whose slot moves', () => {
     const move = await cluster.beginMove(slot);
     await move.take(keys.consumers('k'));
     // Due to be moved by the next publish.
-    for (const key of [keys.events, keys.meta, keys.sinks, keys.dead('k')]) await tell(move.source, 'PEXPIRE', key, 50_000);
+    for (const key of [keys.events, keys.meta, keys.sinks, keys.dead('k')])
+      await tell(move.source, 'PEXPIRE', key, 50_000);
     await tell(move.source, 'HSET', keys.meta, 'expireAtMs', Date.now() + 50_000);
     await stream.publish('n', 'second');
     const endOf = (key: string) => link.commands.call('PEXPIRETIME', key).then(Number);
