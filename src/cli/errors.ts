@@ -26,8 +26,8 @@ export class NotConfirmedError extends PonosError {
 /** Of many things asked for, some were done and some failed; each failure was told before. */
 export class PartlyFailedError extends PonosError {
   readonly kind = 'outcome';
-  constructor(failedCount: number, totalCount: number, details?: ErrorDetails) {
-    super('PARTLY_FAILED', `${failedCount} of ${totalCount} failed`, details);
+  constructor(failedCount: number, totalCount: number, details?: ErrorDetails & { message?: string }) {
+    super('PARTLY_FAILED', details?.message ?? `${failedCount} of ${totalCount} failed`, details);
   }
 }
 

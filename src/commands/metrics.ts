@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import type { Registry } from 'prom-client';
 import { BaseCommand } from '../cli/base-command.ts';
+import { warnOfBroken } from '../cli/broken.ts';
 import { failureOf } from '../cli/failures.ts';
 import { redact } from '../cli/redact.ts';
 import { describeError, type RedisLink, type SurveyGap, type SurveyPart, surveyFleet } from '../engine/index.ts';
@@ -15,7 +16,7 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
   static override description =
     'Prints the metrics once, or with --listen serves them at /metrics until Ctrl-C. Each scrape is one reading of Redis and ' +
     'writes nothing; scrapes that come at once share it. What cannot be read, such as what a lost master of a cluster had, is left ' +
-    'out, and ponos_up and ponos_unreadable tell. When no server answers a scrape gets 503 and the reason. ' +
+    'out, and ponos_up and ponos_unreadable tell; ponos_broken names what has a key of another type. When no server answers a scrape gets 503 and the reason. ' +
     'What Redis cannot know is left out, never 0. No label grows with jobs or events.';
   static override examples = [
     '<%= config.bin %> metrics',
@@ -47,6 +48,7 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
       await this.#print(registry);
       for (const [part, gap] of survey.gaps)
         await this.output.warn(`${describeGap(part, gap)}: ${explain(failureOf(gap.error).message)}`);
+      await warnOfBroken(this.output, survey.broken);
       return;
     }
     const server = await MetricsServer.open(address, {

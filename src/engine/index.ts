@@ -4,6 +4,7 @@
  * Everything is made on a link: `const link = await RedisLink.connect({ url })`, then maps, streams and pools by name.
  */
 
+export { destroyBrokenMap, removeBrokenStream } from './admin/broken.ts';
 export { checkDispatch, checkJob, checkPurge, checkRetry } from './admin/checks.ts';
 export { purgeJobs, retryJobs } from './admin/dead-jobs.ts';
 export { type DeadReplay, purgeDead, REPLAY_HEADER, type ReplayDeadOptions, replayDead } from './admin/dead-letters.ts';
@@ -106,6 +107,7 @@ export type { Option, OptionInput, OptionTable } from './core/options.ts';
 export type { Span, SpanAttributes, SpanKind, SpanStart, Telemetry } from './core/telemetry.ts';
 export { decodeText, encodeText } from './core/text.ts';
 export { readTraceContext, type TraceContext, traceHeaders } from './core/trace-context.ts';
+export { type BrokenKind, type BrokenThing, remedyFor } from './inspect/broken.ts';
 export { type Diagnosis, type DiagnosisOptions, diagnose } from './inspect/diagnosis.ts';
 export { type DeadFilter, listDead, listDeadIds, listEvents, showDead, showEvent } from './inspect/events.ts';
 export type * from './inspect/fleet.ts';
@@ -119,7 +121,7 @@ export {
 } from './inspect/invariants/violation.ts';
 export { type JobFilter, listJobKeys, listJobs, readJobs, showJob } from './inspect/jobs.ts';
 export { type LedgerOptions, listLedger } from './inspect/ledger.ts';
-export { listMapEntries, listMaps, showMap } from './inspect/maps.ts';
+export { findMap, listMapEntries, listMaps, showMap } from './inspect/maps.ts';
 export { FleetObserver, type FleetObserverOptions, fleetObserverOptions } from './inspect/observer.ts';
 export { locateJob } from './inspect/place.ts';
 export { listNodes, listPools, listWorkers, showNode, showPool, showWorker } from './inspect/pools.ts';
@@ -130,6 +132,7 @@ export { listSchedules, showSchedule } from './inspect/schedules.ts';
 export { inspectServer } from './inspect/server.ts';
 export type * from './inspect/snapshots.ts';
 export {
+  findStream,
   listPartitionedStreams,
   listPending,
   listSinks,

@@ -49,6 +49,18 @@ export function stateColumn<Row>(state: (row: Row) => string, header = 'STATE'):
   };
 }
 
+/** Of what may be there and not be readable. */
+export function soundness({ broken }: { broken: string | null }): string {
+  return broken === null ? 'OK' : 'BROKEN';
+}
+
+/** A figure, but for what is broken: of that none is known. */
+export function ifSound<Row extends { broken: string | null }>(
+  text: (row: Row, context: TextContext) => string,
+): (row: Row, context: TextContext) => string {
+  return (row, context) => (row.broken === null ? text(row, context) : '-');
+}
+
 export function cellText<Row>(column: Column<Row>, row: Row, context: TextContext): string {
   if (column.text) return column.text(row, context);
   const value = column.value(row);

@@ -45,6 +45,12 @@ export function toMetrics(survey: Survey, { version, perWorker, tookMs }: Metric
     ['kind'],
     unreadable,
   );
+  board.gauge(
+    'ponos_broken',
+    '1 for each that is there and not shown because a key of it holds a value of another type',
+    ['kind', 'name'],
+    survey.broken.map(({ kind, name }) => [kind, name, 1]),
+  );
   server(board, survey);
   pools(board, survey.pools);
   if (perWorker)

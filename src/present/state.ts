@@ -20,6 +20,7 @@ const TONES: Record<string, Tone> = {
   DEAD: 'bad',
   WARNING: 'warn',
   CRITICAL: 'bad',
+  BROKEN: 'bad',
   'NO WORKERS': 'bad',
   CLOSED: 'warn',
   IDLE: 'muted',

@@ -108,14 +108,23 @@ describe('ponos metrics', () => {
     await link.commands.call('SET', link.keys.stream('orders').events, 'no stream');
     const { stdout, stderr, code } = await run(['metrics']);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^warning: 1 stream could not be read: key .*\nwarning: the sinks of 1 stream could not/);
+    expect(stderr).toMatch(/^warning: stream "orders" is broken: key .*\n$/);
     const shown = new Exposition(stdout);
-    expect(shown.value('ponos_up', { part: 'streams' })).toBe(0);
-    expect(shown.value('ponos_up', { part: 'maps' })).toBe(1);
-    expect(shown.value('ponos_unreadable', { kind: 'streams' })).toBe(1);
+    expect(shown.value('ponos_broken', { kind: 'stream', name: 'orders' })).toBe(1);
+    for (const part of ['streams', 'sinks', 'maps']) expect(shown.value('ponos_up', { part })).toBe(1);
+    expect(shown.value('ponos_unreadable', { kind: 'streams' })).toBe(0);
     expect(shown.value('ponos_stream_events', { stream: 'readings' })).toBe(1);
     expect(shown.value('ponos_map_entries', { map: 'flags' })).toBe(1);
-    await link.commands.call('DEL', link.keys.stream('orders').events);
+    const registry = link.keys.registry('streams');
+    await link.commands.call('DEL', registry, link.keys.stream('orders').events);
+    await link.commands.call('SET', registry, 'no set');
+    const second = await run(['metrics']);
+    expect(second.stderr).toMatch(/^warning: the streams could not be read: key .*\nwarning: the sinks could not/);
+    const without = new Exposition(second.stdout);
+    expect(without.value('ponos_unreadable', { kind: 'streams' })).toBeUndefined();
+    expect(without.value('ponos_up', { part: 'streams' })).toBe(0);
+    expect(without.value('ponos_up', { part: 'maps' })).toBe(1);
+    await link.commands.call('DEL', registry);
   });
 
   it('has other forms for other programs', async () => {

@@ -20,13 +20,14 @@ describe('streams', () => {
       apiVersion: 'ponos/v1',
       kind: 'StreamList',
       items: [
-        { name: 'busy', length: 1, addedTotal: 1, sinkCount: 0 },
+        { name: 'busy', broken: null, length: 1, addedTotal: 1, sinkCount: 0 },
         { name: 'empty', length: 0, addedTotal: 1 },
       ],
     });
     const { stdout } = await cli(['stream', 'list']);
     expect(stdout.split('\n')[0]?.split(/ +/)).toEqual([
       'STREAM',
+      'STATE',
       'LENGTH',
       'SINKS',
       'MAX-LAG',

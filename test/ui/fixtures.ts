@@ -16,6 +16,7 @@ export const NOW_MS = Date.UTC(2026, 10, 23, 12, 1, 33);
 export function pool(name: string, changes: Partial<PoolSnapshot> = {}): PoolSnapshot {
   return {
     name,
+    broken: null,
     shardCount: 1,
     state: 'OK',
     nodeCount: 2,
@@ -82,6 +83,7 @@ export function jobRecord(key: string, changes: Partial<JobSnapshot> = {}): JobS
 export function stream(name: string, changes: Partial<StreamSnapshot> = {}): StreamSnapshot {
   return {
     name,
+    broken: null,
     partitions: null,
     length: 12_804,
     addedTotal: 50_000,
@@ -197,6 +199,7 @@ export const fleet: FleetSnapshot = {
   maps: [
     {
       name: 'demo-settings',
+      broken: null,
       keyCount: 1,
       revision: 1_763_900_000_000_123,
       generation: 'g1',
@@ -206,6 +209,7 @@ export const fleet: FleetSnapshot = {
     },
     {
       name: 'totals',
+      broken: null,
       keyCount: 41,
       revision: 1_763_900_100_000_456,
       generation: 'g2',

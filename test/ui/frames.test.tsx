@@ -189,6 +189,7 @@ function hostileFleet(): FleetSnapshot {
     streams: hostile.map(text => stream(text)),
     maps: hostile.map(name => ({
       name,
+      broken: null,
       keyCount: 1,
       revision: 1,
       generation: evil,

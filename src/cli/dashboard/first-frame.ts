@@ -3,6 +3,7 @@ import {
   type FleetObserver,
   type FleetSnapshot,
   NotFoundError,
+  RedisCommandError,
   RedisUnavailableError,
 } from '../../engine/index.ts';
 
@@ -20,7 +21,8 @@ const LOOK_EVERY_MS = 100;
 
 /**
  * What an observer holds once everything that a view shows was read, with rates.
- * @throws NotFoundError for a pool that does not exist, RedisUnavailableError when nothing comes, the reason of `signal`.
+ * @throws NotFoundError for a pool that does not exist, RedisUnavailableError when nothing comes, RedisCommandError when Redis
+ *   refuses a part of it, the reason of `signal`.
  */
 export async function firstFrame(
   observer: FleetObserver,
@@ -28,10 +30,12 @@ export async function firstFrame(
   signal: AbortSignal,
 ): Promise<FleetSnapshot> {
   const start = performance.now();
-  const see = async (isRead: (fleet: FleetSnapshot) => boolean): Promise<FleetSnapshot> => {
+  const see = async (parts: readonly string[], isRead: (fleet: FleetSnapshot) => boolean): Promise<FleetSnapshot> => {
     for (;;) {
       const snapshot = observer.getSnapshot();
       if (isRead(snapshot)) return snapshot;
+      const problem = [...snapshot.problems].find(([part]) => parts.includes(part));
+      if (problem) throw new RedisCommandError(`cannot read ${problem[0]}: ${problem[1]}`);
       if (performance.now() - start > LIMIT_MS) {
         throw new RedisUnavailableError(snapshot.connection.error ?? 'Redis does not answer');
       }
@@ -40,7 +44,10 @@ export async function firstFrame(
     }
   };
   observer.attend();
-  const { pools } = await see(fleet => fleet.pools !== null && fleet.server !== null && fleet.streams !== null);
+  const { pools } = await see(
+    ['pools', 'server', 'streams'],
+    fleet => fleet.pools !== null && fleet.server !== null && fleet.streams !== null,
+  );
   const names = (pools ?? []).map(({ name }) => name);
   if (pool !== undefined && !names.includes(pool)) {
     throw new NotFoundError('pool', pool, { hint: '"ponos pool list" shows those that exist.' });
@@ -48,12 +55,13 @@ export async function firstFrame(
   const focus = focusOf(view, pool ?? names[0]);
   observer.setFocus(focus);
   if (focus.view === 'jobs') {
-    const { jobs } = await see(fleet => fleet.jobs !== null);
+    const { jobs } = await see([`jobs:${focus.pool}`], fleet => fleet.jobs !== null);
     observer.setFocus({ ...focus, visible: (jobs?.keys ?? []).slice(0, rows).map(({ key }) => key) });
   }
-  await see(fleet => isRead(fleet, focus, rows));
+  const parts = 'pool' in focus ? [`${focus.view}:${focus.pool}`, 'records'] : [focus.view];
+  await see(parts, fleet => isRead(fleet, focus, rows));
   const read = performance.now();
-  return see(fleet => hasRates(fleet, focus) || performance.now() - read > RATES_MS);
+  return see([], fleet => hasRates(fleet, focus) || performance.now() - read > RATES_MS);
 }
 
 function focusOf(view: string, pool: string | undefined): FleetFocus {

@@ -1,4 +1,5 @@
 import { BaseCommand } from '../../cli/base-command.ts';
+import { reportBroken } from '../../cli/broken.ts';
 import { watchFlags } from '../../cli/flags.ts';
 import { listMaps } from '../../engine/index.ts';
 import { mapNoun } from '../../present/nouns/maps.ts';
@@ -12,6 +13,10 @@ export default class MapList extends BaseCommand<typeof MapList> {
   async run(): Promise<void> {
     const link = await this.connect();
     const empty = 'There are no maps. Write one: ponos map set NAME KEY VALUE';
-    await this.show(async () => this.output.list(mapNoun, await listMaps(link), { empty }));
+    await this.show(async () => {
+      const maps = await listMaps(link);
+      await this.output.list(mapNoun, maps, { empty });
+      await reportBroken(this.output, 'map', maps, this.flags);
+    });
   }
 }

@@ -1,4 +1,5 @@
 import { BaseCommand } from '../../cli/base-command.ts';
+import { reportBroken } from '../../cli/broken.ts';
 import { watchFlags } from '../../cli/flags.ts';
 import { listPools } from '../../engine/index.ts';
 import { poolNoun } from '../../present/nouns/pools.ts';
@@ -12,9 +13,11 @@ export default class PoolList extends BaseCommand<typeof PoolList> {
   async run(): Promise<void> {
     const link = await this.connect();
     await this.show(async () => {
-      await this.output.list(poolNoun, await listPools(link), {
+      const pools = await listPools(link);
+      await this.output.list(poolNoun, pools, {
         empty: "There are no pools. The first worker makes one: ponos worker start --exec './job.sh'",
       });
+      await reportBroken(this.output, 'pool', pools, this.flags);
     });
   }
 }

@@ -1,4 +1,5 @@
 import { BaseCommand } from '../../cli/base-command.ts';
+import { reportBroken } from '../../cli/broken.ts';
 import { text, watchFlags } from '../../cli/flags.ts';
 import { listSinks } from '../../engine/index.ts';
 import { sinkNoun } from '../../present/nouns/sinks.ts';
@@ -20,9 +21,12 @@ export default class SinkList extends BaseCommand<typeof SinkList> {
     const link = await this.connect();
     const { stream } = this.args;
     await this.show(async () => {
-      await this.output.list(sinkNoun, await listSinks(link, stream), {
+      const broken: { name: string; broken: string }[] = [];
+      const sinks = await listSinks(link, stream, (name, reason) => broken.push({ name, broken: reason }));
+      await this.output.list(sinkNoun, sinks, {
         empty: `There are no sinks${stream === undefined ? '' : ` of stream "${stream}"`}. A program makes one: Sink.open(link, 'NAME', { streams: ['${stream ?? 'STREAM'}'] }, handler)`,
       });
+      await reportBroken(this.output, 'stream', broken, this.flags);
     });
   }
 }

@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../../cli/base-command.ts';
+import { reportBroken } from '../../cli/broken.ts';
 import { duration, watchFlags } from '../../cli/flags.ts';
 import { listPartitionedStreams, listStreams } from '../../engine/index.ts';
 import { streamNoun } from '../../present/nouns/streams.ts';
@@ -31,12 +32,14 @@ export default class StreamList extends BaseCommand<typeof StreamList> {
         .sort((a, b) => (a.name < b.name ? -1 : 1))
         .filter(
           stream =>
-            (idleBeforeMs === undefined || stream.lastAtMs === null || stream.lastAtMs <= idleBeforeMs) &&
-            (!empty || stream.length === 0),
+            stream.broken !== null ||
+            ((idleBeforeMs === undefined || stream.lastAtMs === null || stream.lastAtMs <= idleBeforeMs) &&
+              (!empty || stream.length === 0)),
         );
       await this.output.list(streamNoun, streams, {
         empty: `There are no ${idle !== undefined || empty ? 'such ' : ''}streams. The first event makes one: ponos stream publish STREAM EVENT '{}'`,
       });
+      await reportBroken(this.output, 'stream', streams, this.flags);
     });
   }
 }

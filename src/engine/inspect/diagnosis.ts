@@ -1,15 +1,17 @@
 /** Everything that can be checked from outside, in one answer: the server, the pools with their invariants, the rest. */
 import { NotFoundError, WrongTypeError } from '../core/errors.ts';
-import { isName } from '../core/names.ts';
 import { isBeingRemoved } from '../pool/removal.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { wholeOf } from '../streams/partitioned.ts';
+import { namesOf, remedyFor } from './broken.ts';
 import { findProblems } from './findings.ts';
 import { checkInvariants, type InvariantReport } from './invariants/invariants.ts';
 import type { Violation } from './invariants/violation.ts';
+import { listMaps } from './maps.ts';
 import { listWorkers, showPool } from './pools.ts';
-import { readServers, serverSnapshot, wholeServer } from './server.ts';
+import { readServers, type ServerFacts, serverSnapshot, wholeServer } from './server.ts';
 import { inspectHealth } from './server-health.ts';
-import type { Finding, PoolSnapshot, ServerSnapshot, StreamSnapshot, WorkerSnapshot } from './snapshots.ts';
+import type { Finding, PoolSnapshot, ServerSnapshot, WorkerSnapshot } from './snapshots.ts';
 import { listStreams } from './streams.ts';
 
 export interface DiagnosisOptions {
@@ -35,7 +37,7 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
   const servers = await readServers(link);
   const reports: InvariantReport[] = [];
   const own = await inspectHealth(link, servers);
-  if (!named) own.push(...(await typeFindings(link)));
+  const typed = named ? [] : await typeFindings(link, servers);
   for (const pool of named ?? (await registered(link, 'pools'))) {
     const report = await checkInvariants(link, pool, { onProgress: count => onProgress?.(pool, count), signal });
     if (report.keyCount > 0) reports.push(report);
@@ -46,14 +48,19 @@ export async function diagnose(link: RedisLink, options: DiagnosisOptions = {}):
   const facts = {
     masters: servers.map(serverSnapshot),
     pools: seen.flatMap(({ snapshot }) => snapshot ?? []),
-    streams: named ? [] : await streamsOf(link),
+    streams: named ? [] : await listStreams(link, await registered(link, 'streams')),
+    maps: named ? [] : await listMaps(link, await registered(link, 'maps')),
     staleWorkers: seen.flatMap(({ workers }) => workers.filter(({ state }) => state === 'STALE')),
     unwellWorkers: seen.flatMap(({ workers }) => workers.filter(({ state }) => state !== 'STALE')),
     workers: new Map<string, WorkerSnapshot[]>(),
     jobs: null,
     stalledMs: new Map<string, number>(),
   };
-  const all = [...own, ...reports.flatMap(invariantFindings), ...findProblems(facts, link.clock.wallMs())];
+  // Which key it is is told of each; the same once more for the whole adds nothing.
+  const isTold = ({ code, subject: { kind, name } }: Finding) =>
+    code === 'BROKEN' && typed.some(({ subject }) => subject.kind === kind && subject.name === name);
+  const problems = findProblems(facts, link.clock.wallMs()).filter(finding => !isTold(finding));
+  const all = [...own, ...typed, ...reports.flatMap(invariantFindings), ...problems];
   const findings = all.sort((a, b) => Number(b.severity === 'critical') - Number(a.severity === 'critical'));
   return {
     healthy: findings.every(({ severity }) => severity !== 'critical'),
@@ -111,17 +118,8 @@ async function lookAtPool(
   }
 }
 
-async function streamsOf(link: RedisLink): Promise<StreamSnapshot[]> {
-  try {
-    return await listStreams(link);
-  } catch (error) {
-    if (error instanceof WrongTypeError) return [];
-    throw error;
-  }
-}
-
 /** Keys of streams and maps, and of the lists of what exists, that hold values of other types. */
-async function typeFindings(link: RedisLink): Promise<Finding[]> {
+async function typeFindings(link: RedisLink, servers: readonly ServerFacts[]): Promise<Finding[]> {
   const { keys } = link;
   const [streams, maps] = [await registered(link, 'streams'), await registered(link, 'maps')];
   const expected: [kind: 'server' | 'stream' | 'map', name: string, key: string, type: string][] = [
@@ -129,8 +127,9 @@ async function typeFindings(link: RedisLink): Promise<Finding[]> {
       kind => ['server', link.address, keys.registry(kind), 'set'] as ['server', string, string, string],
     ),
     ...streams.flatMap(name => {
-      const { events, meta, sinks } = keys.stream(name);
+      const { events, meta, sinks, partitions } = keys.stream(name);
       return [
+        ['stream', name, partitions, 'hash'],
         ['stream', name, events, 'stream'],
         ['stream', name, meta, 'hash'],
         ['stream', name, sinks, 'hash'],
@@ -142,17 +141,30 @@ async function typeFindings(link: RedisLink): Promise<Finding[]> {
     }),
   ];
   const types = await Promise.all(expected.map(([, , key]) => link.commands.call('TYPE', key)));
-  return expected.flatMap(([kind, name, key, type], at): Finding[] => {
+  const findings = expected.map(async ([kind, name, key, type], at): Promise<Finding[]> => {
     const found = String(types[at]);
     if (found === 'none' || found === type) return [];
     const message = `${key} is a ${found}, should be a ${type}: another program writes there`;
-    return [{ severity: 'critical', code: 'WRONG_TYPE', subject: { kind, name }, message, command: null }];
+    // The list of what exists: aside it harms nothing, and who opens something is listed anew.
+    const aside = link.isCluster ? null : `${servers[0]?.cli} rename ${key} ${key}:aside`;
+    const command = kind === 'server' ? aside : await removalOf(link, kind, name);
+    return [{ severity: 'critical', code: 'WRONG_TYPE', subject: { kind, name }, message, command }];
   });
+  return (await Promise.all(findings)).flat();
+}
+
+/** Where it cannot be seen whether it is a partition, that is a finding of its own; with its remedy it is none any more. */
+async function removalOf(link: RedisLink, kind: 'stream' | 'map', name: string): Promise<string> {
+  if (kind === 'map') return remedyFor(kind, name);
+  const whole = await wholeOf(link, name).catch((error: unknown) => {
+    if (!(error instanceof WrongTypeError)) throw error;
+  });
+  return `ponos stream remove ${whole ?? name}`;
 }
 
 async function registered(link: RedisLink, kind: 'pools' | 'streams' | 'maps'): Promise<string[]> {
   try {
-    return (await link.registry.list(kind)).filter(isName);
+    return await namesOf(link, kind);
   } catch (error) {
     if (error instanceof WrongTypeError) return [];
     throw error;

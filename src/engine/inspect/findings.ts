@@ -2,6 +2,7 @@
  * What is wrong with a fleet, what it means, and the command that acts or looks closer. Pure: the same snapshot gives the
  * same findings, so that the dashboard, `doctor` and a test agree.
  */
+import { brokenFinding } from './broken.ts';
 import type { FleetSnapshot } from './fleet.ts';
 import type {
   Finding,
@@ -25,7 +26,7 @@ export const findingLimits = {
 
 export type FindingFacts = Pick<
   FleetSnapshot,
-  'masters' | 'pools' | 'streams' | 'staleWorkers' | 'unwellWorkers' | 'workers' | 'jobs' | 'stalledMs'
+  'masters' | 'pools' | 'streams' | 'maps' | 'staleWorkers' | 'unwellWorkers' | 'workers' | 'jobs' | 'stalledMs'
 >;
 
 /** Critical first, then by code and subject: an order that does not jump. `nowMs` is wall time. */
@@ -37,6 +38,7 @@ export function findProblems(facts: FindingFacts, nowMs: number): Finding[] {
     ...facts.unwellWorkers.flatMap(unwellWorkerFindings),
     ...jobFindings(facts, nowMs),
     ...(facts.streams ?? []).flatMap(streamFindings),
+    ...(facts.maps ?? []).flatMap(({ name, broken }) => (broken === null ? [] : brokenFinding('map', name, broken))),
   ];
   return findings.sort((a, b) => rank(a).localeCompare(rank(b)));
 }
@@ -79,6 +81,7 @@ function serverFindings(server: ServerSnapshot): Finding[] {
 }
 
 function poolFindings(pool: PoolSnapshot, stalledMs: number): Finding[] {
+  if (pool.broken !== null) return [brokenFinding('pool', pool.name, pool.broken)];
   const subject = { kind: 'pool', name: pool.name } as const;
   const findings: Finding[] = [];
   const add = (severity: FindingSeverity, code: string, message: string, command: string) =>
@@ -192,6 +195,7 @@ function inTransition(job: JobSnapshot): boolean {
 }
 
 function streamFindings(stream: StreamSnapshot): Finding[] {
+  if (stream.broken !== null) return [brokenFinding('stream', stream.name, stream.broken)];
   const subject = { kind: 'stream', name: stream.name } as const;
   const findings: Finding[] = [];
   const lag = stream.maxLag.count ?? 0;

@@ -5,6 +5,7 @@ import { checkName } from '../core/names.ts';
 import { decodeText } from '../core/text.ts';
 import { type MapStatus, readStatus } from '../maps/reading.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { namesOf, readEach } from './broken.ts';
 import type { Blob, MapEntry, MapSnapshot } from './snapshots.ts';
 
 const SCAN_COUNT = 100;
@@ -12,16 +13,26 @@ const SCAN_COUNT = 100;
 const SHOWN_BYTES = 4096;
 const MOST_ENTRIES = 1000;
 
-/** Every map in the registry that is there, by name, or only those `named`. */
+/** Every map in the registry that is there, by name, or only those `named`; also those that are broken. */
 export async function listMaps(link: RedisLink, named?: readonly string[]): Promise<MapSnapshot[]> {
-  const names = named ?? (await link.registry.list('maps'));
-  const snapshots = await Promise.all(names.map(name => readMap(link, name)));
-  return snapshots.filter(snapshot => snapshot !== undefined);
+  return readEach(named ?? (await namesOf(link, 'maps')), name => readMap(link, name), brokenMap);
 }
 
-/** @throws NotFoundError, ArgumentError on a bad name. */
+/** @throws NotFoundError, ArgumentError on a bad name, WrongTypeError. */
 export async function showMap(link: RedisLink, name: string): Promise<MapSnapshot> {
-  const snapshot = await readMap(link, name);
+  return existing(name, await readMap(link, name));
+}
+
+/**
+ * The same, also of a map that is broken.
+ * @throws NotFoundError, ArgumentError on a bad name.
+ */
+export async function findMap(link: RedisLink, name: string): Promise<MapSnapshot> {
+  const [snapshot] = await listMaps(link, [checkName('map', name)]);
+  return existing(name, snapshot);
+}
+
+function existing(name: string, snapshot: MapSnapshot | undefined): MapSnapshot {
   if (!snapshot) throw new NotFoundError('map', name, { hint: '"ponos map list" shows those that exist.' });
   return snapshot;
 }
@@ -71,6 +82,7 @@ function exists(status: MapStatus): boolean {
 function toSnapshot(name: string, status: MapStatus, replicaCount: number): MapSnapshot {
   return {
     name,
+    broken: null,
     keyCount: status.count,
     revision: status.revision,
     generation: status.generation,
@@ -78,6 +90,19 @@ function toSnapshot(name: string, status: MapStatus, replicaCount: number): MapS
     sizeBytes: status.count === 0 ? 0 : status.bytes,
     replicaCount,
     expiresAtMs: status.count > 0 && status.expiresAtMs > 0 ? status.expiresAtMs : null,
+  };
+}
+
+function brokenMap(name: string, reason: string): MapSnapshot {
+  return {
+    name,
+    broken: reason,
+    keyCount: 0,
+    revision: 0,
+    generation: '',
+    sizeBytes: 0,
+    replicaCount: 0,
+    expiresAtMs: null,
   };
 }
 

@@ -186,7 +186,9 @@ export class FleetObserver {
     if (names.length === 0) return;
     const sentBefore = this.#connection.sentCount;
     const changes: Partial<FleetSnapshot> = {};
-    const problems = new Map(this.#snapshot.problems);
+    const wanted = new Set(duties.map(duty => duty.name));
+    // What nobody looks at any more is not tried again, so nothing would take its problem away.
+    const problems = new Map([...this.#snapshot.problems].filter(([name]) => wanted.has(name)));
     const present = () => ({ ...this.#snapshot, ...changes });
     const { budget } = this.#cadence;
     let failure: unknown;

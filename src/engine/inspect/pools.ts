@@ -1,14 +1,17 @@
 import { NotFoundError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { namesOf, readEach } from './broken.ts';
 import { groupsInUse } from './groups.ts';
 import { type MemberReading, type PoolReading, readPool, requirePool } from './pool-reading.ts';
 import type { NodeSnapshot, PoolSnapshot, PoolState, WorkerSnapshot, WorkerState } from './snapshots.ts';
 
-/** Every pool in the registry that is there, by name. */
+/** Every pool in the registry that is there, by name; also those that are broken. */
 export async function listPools(link: RedisLink): Promise<PoolSnapshot[]> {
-  const names = await link.registry.list('pools');
-  const readings = await Promise.all(names.map(name => readPool(link, name)));
-  return Promise.all(readings.filter(reading => reading !== undefined).map(reading => poolSnapshotOf(link, reading)));
+  const read = async (name: string) => {
+    const reading = await readPool(link, name);
+    return reading && poolSnapshotOf(link, reading);
+  };
+  return readEach(await namesOf(link, 'pools'), read, brokenPool);
 }
 
 /** @throws NotFoundError, ArgumentError on a bad name. */
@@ -112,6 +115,7 @@ export async function poolSnapshotOf(link: RedisLink, reading: PoolReading): Pro
   return {
     name,
     state: stateOf(reading, live.length),
+    broken: null,
     shardCount,
     nodeCount: new Set(live.map(({ info }) => info.node)).size,
     workerCount: live.length,
@@ -126,6 +130,28 @@ export async function poolSnapshotOf(link: RedisLink, reading: PoolReading): Pro
     startedTotal,
     endedTotal,
     failedTotal,
+  };
+}
+
+export function brokenPool(name: string, reason: string): PoolSnapshot {
+  return {
+    name,
+    state: 'BROKEN',
+    broken: reason,
+    shardCount: 0,
+    nodeCount: 0,
+    workerCount: 0,
+    jobCount: 0,
+    queuedCount: 0,
+    deadCount: 0,
+    limit: 0,
+    closedAtMs: null,
+    epoch: 0,
+    groups: [],
+    dispatchedTotal: 0,
+    startedTotal: 0,
+    endedTotal: 0,
+    failedTotal: 0,
   };
 }
 

@@ -3,12 +3,13 @@
  * the same answer in Redis, one reading answers them together.
  */
 import type { RedisLink } from '../redis/link.ts';
+import { namesOf, readEach } from './broken.ts';
 import { listEvents } from './events.ts';
 import { collectKeys, readRecords, showJob } from './jobs.ts';
 import { listLedger } from './ledger.ts';
 import { listMapEntries, listMaps } from './maps.ts';
 import { type MemberReading, readPool, requirePool } from './pool-reading.ts';
-import { countOwned, listNodes, listWorkers, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
+import { brokenPool, countOwned, listNodes, listWorkers, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
 import { inspectServers } from './server.ts';
 import type {
   EventSnapshot,
@@ -85,18 +86,23 @@ export function readerOf(link: RedisLink): FleetReader {
 
 /** Jobs are counted for workers in trouble alone: what the others hold is not shown where all pools are. */
 async function readPools(link: RedisLink): Promise<PoolsReading> {
-  const names = await link.registry.list('pools');
-  const found = await Promise.all(names.map(name => readPool(link, name)));
-  const readings = found.filter(reading => reading !== undefined);
-  const troubled = await Promise.all(
-    readings.flatMap(({ name, members, shardCount }) =>
-      members.filter(isTroubled).map(async member => {
-        return workerSnapshotOf(name, member, await countOwned(link, name, shardCount, member.id));
+  const read = async (name: string) => {
+    const reading = await readPool(link, name);
+    if (!reading) return undefined;
+    const troubled = await Promise.all(
+      reading.members.filter(isTroubled).map(async member => {
+        return workerSnapshotOf(name, member, await countOwned(link, name, reading.shardCount, member.id));
       }),
-    ),
-  );
+    );
+    return { pool: await poolSnapshotOf(link, reading), troubled };
+  };
+  const found = await readEach(await namesOf(link, 'pools'), read, (name, reason) => ({
+    pool: brokenPool(name, reason),
+    troubled: [],
+  }));
+  const troubled = found.flatMap(each => each.troubled);
   return {
-    pools: await Promise.all(readings.map(reading => poolSnapshotOf(link, reading))),
+    pools: found.map(({ pool }) => pool),
     staleWorkers: troubled.filter(({ state }) => state === 'STALE'),
     unwellWorkers: troubled.filter(({ state }) => state !== 'STALE'),
   };

@@ -21,12 +21,19 @@ export interface ServerSnapshot {
   roundTripMs: number;
 }
 
+/**
+ * Why something that is there cannot be read: a key of it holds a value of another type. Its figures say nothing then.
+ * null when it can.
+ */
+export type BrokenReason = string | null;
+
 /** QUARANTINE: Redis lost something, and nothing is admitted until the workers have said what they run. */
-export type PoolState = 'OK' | 'DEGRADED' | 'QUARANTINE' | 'NO WORKERS' | 'IDLE' | 'CLOSED';
+export type PoolState = 'OK' | 'DEGRADED' | 'QUARANTINE' | 'NO WORKERS' | 'IDLE' | 'CLOSED' | 'BROKEN';
 
 export interface PoolSnapshot {
   name: string;
   state: PoolState;
+  broken: BrokenReason;
   shardCount: number;
   nodeCount: number;
   workerCount: number;
@@ -195,6 +202,7 @@ export interface Lag {
 
 export interface StreamSnapshot {
   name: string;
+  broken: BrokenReason;
   /** How many; it has no events then but those of its partitions, which are streams too. null for other streams. */
   partitions: number | null;
   length: number;
@@ -268,6 +276,7 @@ export interface DeadSnapshot extends EventSnapshot {
 
 export interface MapSnapshot {
   name: string;
+  broken: BrokenReason;
   keyCount: number;
   revision: number;
   generation: string;

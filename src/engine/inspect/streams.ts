@@ -10,6 +10,7 @@ import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
 import { partitionCount, partitionedError } from '../streams/partitioned.ts';
 import { redisTimeMs } from '../streams/position.ts';
 import { decodeRetention, RETENTION_FIELDS, type Retention } from '../streams/retention.ts';
+import { namesOf, readEach } from './broken.ts';
 import { lagOf, maxLag } from './lag.ts';
 import type { PendingSnapshot, SinkSnapshot, StreamSnapshot } from './snapshots.ts';
 
@@ -31,18 +32,16 @@ const MOST_PENDING = 100;
 /** Longer than a holiday or an outage lasts. */
 const ABANDONED_MS = 7 * 86_400_000;
 
-/** Every stream in the registry that is there, by name, or only those `named`. A few commands for each. */
+/** Every stream in the registry that is there, by name, or only those `named`; also those that are broken. A few commands for each. */
 export async function listStreams(link: RedisLink, named?: readonly string[]): Promise<StreamSnapshot[]> {
-  const [names, nowMs] = await Promise.all([named ?? link.registry.list('streams'), redisTimeMs(link.commands)]);
-  const found = await Promise.all(names.map(name => readStream(link, name, nowMs)));
-  return found.filter(stream => stream !== undefined);
+  const [names, nowMs] = await Promise.all([named ?? namesOf(link, 'streams'), redisTimeMs(link.commands)]);
+  return readEach(names, name => readStream(link, name, nowMs), brokenStream);
 }
 
-/** The partitioned streams there are, by name, each as the sum of its partitions. */
+/** The partitioned streams there are, by name, each as the sum of its partitions. One that is broken is, as a whole. */
 export async function listPartitionedStreams(link: RedisLink): Promise<StreamSnapshot[]> {
-  const [names, nowMs] = await Promise.all([link.registry.list('streams'), redisTimeMs(link.commands)]);
-  const found = await Promise.all(names.map(name => readPartitioned(link, name, nowMs)));
-  return found.filter(stream => stream !== undefined);
+  const [names, nowMs] = await Promise.all([namesOf(link, 'streams'), redisTimeMs(link.commands)]);
+  return readEach(names, name => readPartitioned(link, name, nowMs), brokenStream);
 }
 
 /**
@@ -58,6 +57,15 @@ export async function showStream(link: RedisLink, name: string): Promise<StreamS
 }
 
 /**
+ * The same, also of a stream that is broken.
+ * @throws NotFoundError, ArgumentError on a bad name.
+ */
+export async function findStream(link: RedisLink, name: string): Promise<StreamSnapshot> {
+  const [stream] = await readEach([name], each => showStream(link, each), brokenStream);
+  return stream as StreamSnapshot;
+}
+
+/**
  * One stream that has events of its own.
  * @throws ConflictError PARTITIONED; else as `showStream`.
  */
@@ -69,20 +77,26 @@ export async function showOrdinaryStream(link: RedisLink, name: string): Promise
 
 /**
  * The sinks of one stream, which for a partitioned one are those of its partitions; of those of a list that exist; or of all.
- * @throws NotFoundError when the one stream that is asked for does not exist.
+ * With `onBroken` a stream that is broken is told of, and the others are read.
+ * @throws NotFoundError when the one stream that is asked for does not exist; WrongTypeError without `onBroken`.
  */
-export async function listSinks(link: RedisLink, stream?: string | readonly string[]): Promise<SinkSnapshot[]> {
+export async function listSinks(
+  link: RedisLink,
+  stream?: string | readonly string[],
+  onBroken?: (stream: string, reason: string) => void,
+): Promise<SinkSnapshot[]> {
   const nowMs = await redisTimeMs(link.commands);
   if (typeof stream === 'string') {
     const sinks = await readSinks(link, checkName('stream', stream), nowMs);
     if (sinks) return sinks;
     const count = await partitionCount(link, stream);
     if (count === undefined) throw noStream(stream);
-    return listSinks(link, partitionNames(stream, count));
+    return listSinks(link, partitionNames(stream, count), onBroken);
   }
-  const names = stream ?? (await link.registry.list('streams'));
-  const found = await Promise.all(names.map(name => readSinks(link, name, nowMs)));
-  return found.flatMap(sinks => sinks ?? []);
+  const names = stream ?? (await namesOf(link, 'streams'));
+  const read = (name: string) => readSinks(link, name, nowMs);
+  if (onBroken) return (await readEach(names, read, (name, reason) => void onBroken(name, reason))).flat();
+  return (await Promise.all(names.map(read))).flatMap(sinks => sinks ?? []);
 }
 
 /** @throws NotFoundError when the stream or the sink does not exist; ConflictError PARTITIONED: each partition has its own. */
@@ -133,6 +147,7 @@ export async function readStream(link: RedisLink, name: string, nowMs: number): 
   const oldest = sinks.map(sink => sink.oldestPendingMs).filter(age => age !== null);
   return {
     name,
+    broken: null,
     partitions: null,
     length: info.length,
     addedTotal: info.addedTotal,
@@ -150,6 +165,28 @@ export async function readStream(link: RedisLink, name: string, nowMs: number): 
     retention,
     mixedRetention: false,
     expiresAtMs,
+  };
+}
+
+function brokenStream(name: string, reason: string): StreamSnapshot {
+  return {
+    name,
+    broken: reason,
+    partitions: null,
+    length: 0,
+    addedTotal: 0,
+    firstId: null,
+    lastId: null,
+    lastAtMs: null,
+    sinkCount: 0,
+    maxLag: { count: null, exact: false },
+    maxPendingCount: 0,
+    oldestPendingMs: null,
+    deadCount: 0,
+    abandoned: [],
+    retention: null,
+    mixedRetention: false,
+    expiresAtMs: null,
   };
 }
 
@@ -171,6 +208,7 @@ async function readPartitioned(link: RedisLink, name: string, nowMs: number): Pr
   };
   return {
     name,
+    broken: null,
     partitions: count,
     length: sum(({ length }) => length),
     addedTotal: sum(({ addedTotal }) => addedTotal),

@@ -1,13 +1,13 @@
 /**
  * All that a monitoring system asks for, in one reading: every pool, stream, sink and map with its figures, the server, and how
- * it is. Costs a few commands for each of them. What cannot be read (a key of another type, a command that is not allowed, a
- * master of a cluster that is gone) is left out and counted, and costs nothing else; only when no server answers there is no
- * survey.
+ * it is. Costs a few commands for each of them. What cannot be read (a command that is not allowed, a master of a cluster that
+ * is gone) is left out and counted, what is broken is left out and named, and either costs nothing else; only when no server
+ * answers there is no survey.
  */
 import { RedisCommandError, RedisDeniedError, RedisUnavailableError } from '../core/errors.ts';
-import { isName } from '../core/names.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { redisTimeMs } from '../streams/position.ts';
+import { type BrokenKind, type BrokenThing, namesOf, readEach } from './broken.ts';
 import { readMap } from './maps.ts';
 import { type PoolReading, readPool } from './pool-reading.ts';
 import { countOwned, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
@@ -48,7 +48,7 @@ export interface SurveyGap {
   readonly error: unknown;
 }
 
-/** What could not be read is left out. */
+/** What could not be read, and what is broken, is left out. */
 export interface Survey {
   readonly server: ServerSnapshot | null;
   readonly health: readonly Finding[];
@@ -56,7 +56,9 @@ export interface Survey {
   readonly streams: readonly StreamSurvey[];
   readonly sinks: readonly SinkSnapshot[];
   readonly maps: readonly MapSnapshot[];
-  /** Of parts that could not be read, or not in full. */
+  /** What is there and broken, by kind and name. */
+  readonly broken: readonly BrokenThing[];
+  /** Of parts that could not be read, or not in full; what is broken does not count. */
   readonly gaps: ReadonlyMap<SurveyPart, SurveyGap>;
   /** How many of each kind there are beyond the limit; those come first by name. */
   readonly leftOut: Readonly<Record<'pools' | 'streams' | 'maps', number>>;
@@ -65,37 +67,51 @@ export interface Survey {
 /** @throws RedisUnavailableError when no server answers. */
 export async function surveyFleet(link: RedisLink, limit = Number.POSITIVE_INFINITY): Promise<Survey> {
   const gaps = new Map<SurveyPart, SurveyGap>();
+  const broken: BrokenThing[] = [];
   const leftOut = { pools: 0, streams: 0, maps: 0 };
   const named = async (kind: keyof typeof leftOut): Promise<string[]> => {
-    const names = (await link.registry.list(kind)).filter(isName);
+    const names = await namesOf(link, kind);
     leftOut[kind] = Math.max(0, names.length - limit);
     return names.slice(0, limit);
   };
-  /** What `look` finds under each name, one by one: what is somewhere else is not missed for it. */
-  const each = async <T>(part: SurveyPart, names: Promise<string[]>, look: (name: string) => Promise<T>) => {
+  const each = async <T>(
+    part: SurveyPart,
+    names: Promise<string[]>,
+    look: (name: string) => Promise<T | undefined>,
+    onBroken: (name: string, reason: string) => undefined,
+  ): Promise<T[]> => {
+    const failures: unknown[] = [];
+    const toFailures = (error: unknown) => void failures.push(error);
     try {
-      const looks = await Promise.allSettled((await names).map(look));
-      const failed = looks.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[];
-      if (failed[0]) gaps.set(part, { count: failed.length, error: failed[0].reason });
-      return looks.flatMap(seen => (seen.status === 'fulfilled' ? (seen.value ?? []) : []));
+      const found = await readEach(await names, look, onBroken, toFailures);
+      if (failures.length > 0) gaps.set(part, { count: failures.length, error: failures[0] });
+      return found;
     } catch (error) {
       gaps.set(part, { count: null, error });
       return [];
     }
   };
+  const toBroken = (kind: BrokenKind) => (name: string, reason: string) => void broken.push({ kind, name, reason });
   const streamNames = named('streams');
   const timeMs = redisTimeMs(link.commands);
   // Where there are no streams nobody waits for it.
   timeMs.catch(() => undefined);
   const [{ server, health }, pools, streams, sinks, maps] = await Promise.all([
     surveyServer(link, gaps),
-    each('pools', named('pools'), name => surveyPool(link, name)),
-    each('streams', streamNames, async name => surveyStream(link, name, await timeMs)),
-    each('sinks', streamNames, async name => readSinks(link, name, await timeMs)),
-    each('maps', named('maps'), name => readMap(link, name)),
+    each('pools', named('pools'), name => surveyPool(link, name), toBroken('pool')),
+    each('streams', streamNames, async name => surveyStream(link, name, await timeMs), toBroken('stream')),
+    // A stream that is broken is told with the streams.
+    each(
+      'sinks',
+      streamNames,
+      async name => readSinks(link, name, await timeMs),
+      () => undefined,
+    ),
+    each('maps', named('maps'), name => readMap(link, name), toBroken('map')),
   ]);
+  broken.sort((a, b) => (`${a.kind} ${a.name}` < `${b.kind} ${b.name}` ? -1 : 1));
   const inOrder = [...gaps].sort(([a], [b]) => PARTS.indexOf(a) - PARTS.indexOf(b));
-  return { server, health, pools, streams, sinks: sinks.flat(), maps, gaps: new Map(inOrder), leftOut };
+  return { server, health, pools, streams, sinks: sinks.flat(), maps, broken, gaps: new Map(inOrder), leftOut };
 }
 
 async function surveyServer(

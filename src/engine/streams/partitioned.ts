@@ -22,15 +22,32 @@ export async function partitionCount(link: RedisLink, name: string): Promise<num
   return count && state !== 'removed' ? Math.min(Math.max(1, storedCount(count, 1)), MOST) : undefined;
 }
 
+/** The partitioned stream of which a name is a partition; undefined when it is none. */
+export async function wholeOf(link: RedisLink, name: string): Promise<string | undefined> {
+  const [whole, index] = split(name) ?? [];
+  if (whole === undefined || index === undefined) return undefined;
+  const count = await partitionCount(link, whole);
+  return count !== undefined && index < count ? whole : undefined;
+}
+
+/** Whether a partition could have that name. */
+export function mayBePartition(name: string): boolean {
+  return split(name) !== undefined;
+}
+
+function split(name: string): [whole: string, index: number] | undefined {
+  const [, whole, index] = /^(.+)\.(\d+)$/.exec(name) ?? [];
+  if (whole === undefined || partitionName(whole, Number(index)) !== name) return undefined;
+  return [whole, Number(index)];
+}
+
 /**
  * A partition is not removed by itself: the next event makes it anew, without its limits.
  * @throws ConflictError `PARTITION` when the name is of a partition; RedisUnavailableError
  */
 export async function refusePartition(link: RedisLink, name: string): Promise<void> {
-  const [, whole, index] = /^(.+)\.(\d+)$/.exec(name) ?? [];
-  if (whole === undefined || index === undefined || partitionName(whole, Number(index)) !== name) return;
-  const count = await partitionCount(link, whole);
-  if (count === undefined || Number(index) >= count) return;
+  const whole = await wholeOf(link, name);
+  if (whole === undefined) return;
   throw new ConflictError(`stream "${name}" is a partition of "${whole}", and is not removed by itself`, {
     code: 'PARTITION',
     hint: `"ponos stream remove ${whole}" removes it with all its partitions; "ponos stream trim ${name} --max-length 0" only its events.`,

@@ -1,6 +1,6 @@
 import type { MapDifference, MapSnapshot, ResetCause } from '../../engine/index.ts';
 import { encodeText } from '../../engine/index.ts';
-import type { Noun } from '../columns.ts';
+import { ifSound, type Noun, soundness, stateColumn } from '../columns.ts';
 import { textFields } from '../envelope.ts';
 import { formatBytes, formatDuration, formatTime } from '../human.ts';
 import { safeText } from '../safe-text.ts';
@@ -9,9 +9,15 @@ export const mapNoun: Noun<MapSnapshot> = {
   kind: 'Map',
   columns: [
     { header: 'MAP', value: map => map.name },
-    { header: 'KEYS', value: map => map.keyCount, align: 'right' },
-    { header: 'SIZE', value: map => map.sizeBytes, text: map => formatBytes(map.sizeBytes), align: 'right' },
-    { header: 'REPLICAS', value: map => map.replicaCount, align: 'right' },
+    stateColumn(soundness),
+    { header: 'KEYS', value: map => map.keyCount, text: ifSound(map => String(map.keyCount)), align: 'right' },
+    { header: 'SIZE', value: map => map.sizeBytes, text: ifSound(map => formatBytes(map.sizeBytes)), align: 'right' },
+    {
+      header: 'REPLICAS',
+      value: map => map.replicaCount,
+      text: ifSound(map => String(map.replicaCount)),
+      align: 'right',
+    },
     {
       header: 'EXPIRES',
       value: map => map.expiresAtMs,
@@ -19,6 +25,7 @@ export const mapNoun: Noun<MapSnapshot> = {
     },
     { header: 'REVISION', value: map => map.revision, align: 'right', wide: true },
     { header: 'GENERATION', value: map => map.generation, wide: true },
+    { header: 'BROKEN', value: map => map.broken, wide: true },
   ],
 };
 

@@ -1,6 +1,6 @@
 /** What pools, their routes and the entries of their ledger look like. */
 import type { LedgerEntry, PoolSnapshot, Route } from '../../engine/index.ts';
-import { type Noun, stateColumn } from '../columns.ts';
+import { ifSound, type Noun, stateColumn } from '../columns.ts';
 import { formatTime } from '../human.ts';
 
 export const poolNoun: Noun<PoolSnapshot> = {
@@ -8,11 +8,21 @@ export const poolNoun: Noun<PoolSnapshot> = {
   columns: [
     { header: 'POOL', value: pool => pool.name },
     stateColumn(pool => pool.state),
-    { header: 'NODES', value: pool => pool.nodeCount, align: 'right' },
-    { header: 'WORKERS', value: pool => pool.workerCount, align: 'right' },
-    { header: 'JOBS', value: pool => pool.jobCount, align: 'right' },
-    { header: 'QUEUED', value: pool => pool.queuedCount, align: 'right' },
-    { header: 'DEAD', value: pool => pool.deadCount, align: 'right' },
+    { header: 'NODES', value: pool => pool.nodeCount, text: ifSound(pool => String(pool.nodeCount)), align: 'right' },
+    {
+      header: 'WORKERS',
+      value: pool => pool.workerCount,
+      text: ifSound(pool => String(pool.workerCount)),
+      align: 'right',
+    },
+    { header: 'JOBS', value: pool => pool.jobCount, text: ifSound(pool => String(pool.jobCount)), align: 'right' },
+    {
+      header: 'QUEUED',
+      value: pool => pool.queuedCount,
+      text: ifSound(pool => String(pool.queuedCount)),
+      align: 'right',
+    },
+    { header: 'DEAD', value: pool => pool.deadCount, text: ifSound(pool => String(pool.deadCount)), align: 'right' },
     { header: 'SHARDS', value: pool => pool.shardCount, align: 'right', wide: true },
     { header: 'LIMIT', value: pool => pool.limit, align: 'right', wide: true },
     { header: 'EPOCH', value: pool => pool.epoch, align: 'right', wide: true },
@@ -21,6 +31,7 @@ export const poolNoun: Noun<PoolSnapshot> = {
     { header: 'STARTED', value: pool => pool.startedTotal, align: 'right', wide: true },
     { header: 'ENDED', value: pool => pool.endedTotal, align: 'right', wide: true },
     { header: 'FAILED', value: pool => pool.failedTotal, align: 'right', wide: true },
+    { header: 'BROKEN', value: pool => pool.broken, wide: true },
   ],
 };
 

@@ -1,21 +1,37 @@
 /** What streams look like. */
 import type { Retention, SinkSnapshot, StreamSnapshot } from '../../engine/index.ts';
-import type { Column, Noun } from '../columns.ts';
+import { type Column, ifSound, type Noun, soundness, stateColumn } from '../columns.ts';
 import { formatAge, formatBytes, formatCount, formatDuration, formatTime } from '../human.ts';
 import { lagText } from '../lag.ts';
 
 const COLUMNS: readonly Column<StreamSnapshot>[] = [
   { header: 'STREAM', value: stream => stream.name },
-  { header: 'LENGTH', value: stream => stream.length, align: 'right' },
-  { header: 'SINKS', value: stream => stream.sinkCount, align: 'right' },
+  stateColumn(soundness),
+  { header: 'LENGTH', value: stream => stream.length, text: ifSound(stream => String(stream.length)), align: 'right' },
+  {
+    header: 'SINKS',
+    value: stream => stream.sinkCount,
+    text: ifSound(stream => String(stream.sinkCount)),
+    align: 'right',
+  },
   {
     header: 'MAX-LAG',
     value: stream => stream.maxLag.count,
     text: stream => (stream.sinkCount === 0 ? '-' : lagText(stream.maxLag)),
     align: 'right',
   },
-  { header: 'PENDING', value: stream => stream.maxPendingCount, align: 'right' },
-  { header: 'DEAD', value: stream => stream.deadCount, align: 'right' },
+  {
+    header: 'PENDING',
+    value: stream => stream.maxPendingCount,
+    text: ifSound(stream => String(stream.maxPendingCount)),
+    align: 'right',
+  },
+  {
+    header: 'DEAD',
+    value: stream => stream.deadCount,
+    text: ifSound(stream => String(stream.deadCount)),
+    align: 'right',
+  },
   {
     header: 'LAST',
     value: stream => stream.lastAtMs,
@@ -50,6 +66,7 @@ const COLUMNS: readonly Column<StreamSnapshot>[] = [
     text: stream => (stream.expiresAtMs === null ? '-' : formatTime(stream.expiresAtMs)),
     wide: true,
   },
+  { header: 'BROKEN', value: stream => stream.broken, wide: true },
 ];
 
 /** `1000 events, 64.0 KiB, 7d, reject`; null without limits. */

@@ -8,6 +8,7 @@ import { type Align, type Cut, cellText, fitText } from '../text/cell.ts';
 import { formatCount } from '../text/format.ts';
 import type { Area, Item, Listing, Location, Place, Scene, Sort, View, ViewId } from '../view.ts';
 import { COLUMN_GAP, type ColumnSize, layoutColumns } from './columns.ts';
+import { unreadLine } from './unread.ts';
 
 export interface Column<Row> extends ColumnSize {
   /** Upper case; in lower case the name of the column in filters and sorts. */
@@ -141,16 +142,7 @@ function drawTable<Row>(resource: Resource<Row>, scene: Scene, place: Place, are
     titleLine(resource, scene, place, ids === null ? null : { shown: rows.length, total }, area.width),
     headLine(resource, place, widths, scene, area.width),
   ];
-  if (ids === null)
-    lines.push(
-      fitLine(
-        [
-          ['  reading ', 'muted'],
-          [scene.glyphs.ellipsis, 'muted'],
-        ],
-        area.width,
-      ),
-    );
+  if (ids === null) lines.push(unreadLine(scene, place.at, area.width));
   else if (rows.length === 0) {
     const why = total === 0 ? resource.empty : 'nothing matches; esc clears the filter';
     lines.push(blankLine(area.width), fitLine([[`  ${why}`, 'muted']], area.width, scene.glyphs.ellipsis));

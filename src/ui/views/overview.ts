@@ -6,6 +6,7 @@ import { blankLine, fitLine, fitLines, type Line, overall, type Span, spread } f
 import type { Role } from '../paint/theme.ts';
 import { COLUMN_GAP, layoutColumns } from '../table/columns.ts';
 import type { Column } from '../table/table.ts';
+import { unreadLine } from '../table/unread.ts';
 import { cellText, fitText } from '../text/cell.ts';
 import { formatBytes, formatCount, formatRate } from '../text/format.ts';
 import { sparkLines } from '../text/spark.ts';
@@ -106,7 +107,7 @@ function streamEntry(stream: StreamSnapshot): Entry {
     id: `stream:${stream.name}`,
     section: 'streams',
     text: stream.name,
-    isProblem: stream.deadCount > 0 || (stream.maxLag.count ?? 0) >= 1000,
+    isProblem: stream.broken !== null || stream.deadCount > 0 || (stream.maxLag.count ?? 0) >= 1000,
     item: streamItem(stream),
   };
 }
@@ -158,7 +159,7 @@ function byLag(streams: readonly StreamSnapshot[]): StreamSnapshot[] {
 function draw(scene: Scene, place: Place, area: Area): Line[] {
   const { snapshot } = scene;
   if (snapshot.pools === null && snapshot.streams === null) {
-    return fitLines([fitLine([[`  reading ${scene.glyphs.ellipsis}`, 'muted']], area.width)], area.width, area.height);
+    return fitLines([unreadLine(scene, place.at, area.width)], area.width, area.height);
   }
   const shown = new Set(entriesOf(snapshot, place).map(entry => entry.id));
   const selected = place.cursor.selected;

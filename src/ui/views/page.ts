@@ -1,6 +1,7 @@
 /** A view that is read, not chosen from: lines that scroll. */
 import type { Blob } from '../model.ts';
-import { fitLine, fitLines, type Line } from '../paint/line.ts';
+import { fitLines, type Line } from '../paint/line.ts';
+import { unreadLine } from '../table/unread.ts';
 import { cellText } from '../text/cell.ts';
 import { takeWidth, textWidth } from '../text/width.ts';
 import type { Area, Item, Place, Scene, View } from '../view.ts';
@@ -25,8 +26,7 @@ export function pageView(page: Page): View {
 
 function drawPage(page: Page, scene: Scene, place: Place, area: Area): Line[] {
   const lines = page.lines(scene, place, area.width);
-  if (!lines)
-    return fitLines([fitLine([[`  reading ${scene.glyphs.ellipsis}`, 'muted']], area.width)], area.width, area.height);
+  if (!lines) return fitLines([unreadLine(scene, place.at, area.width)], area.width, area.height);
   const offset = Math.max(0, Math.min(place.cursor.offset, lines.length - area.height));
   return fitLines(lines.slice(offset), area.width, area.height);
 }

@@ -23,7 +23,8 @@ export const streamColumns: readonly Column<StreamSnapshot>[] = [
     ideal: 9,
     priority: 80,
     align: 'right',
-    text: stream => formatCount(stream.length),
+    text: stream => (stream.broken === null ? formatCount(stream.length) : 'BROKEN'),
+    role: stream => (stream.broken === null ? undefined : 'bad'),
     order: stream => stream.length,
   },
   {
@@ -117,7 +118,10 @@ export const streamsView = tableView<StreamSnapshot>({
     },
   ],
   isProblem: stream =>
-    stream.deadCount > 0 || (stream.maxLag.count ?? 0) >= 1000 || (stream.oldestPendingMs ?? 0) >= 60_000,
+    stream.broken !== null ||
+    stream.deadCount > 0 ||
+    (stream.maxLag.count ?? 0) >= 1000 ||
+    (stream.oldestPendingMs ?? 0) >= 60_000,
   item: streamItem,
   command: () => cliCommand('stream', 'list'),
   focus: () => ({ view: 'streams' }),
@@ -131,6 +135,7 @@ export function streamItem(stream: StreamSnapshot): Item {
     tail: { view: 'tail', stream: stream.name },
     command: cliCommand('stream', 'show', [stream.name]),
     offers: [],
+    ...(stream.broken === null ? {} : { note: stream.broken }),
   };
 }
 

@@ -252,12 +252,36 @@ describe('a part that cannot be read', () => {
   const redis = useRedis();
   it('is told, and leaves the rest alive', async () => {
     const writer = await redis.connect();
-    await writer.registry.add('maps', 'broken');
-    await writer.commands.call('SET', writer.keys.map('broken').meta, 'x');
+    await writer.commands.call('SET', writer.keys.registry('maps'), 'no set');
     const { observer, see } = await observe(redis, { focus: { view: 'maps' } });
     await see('the problem', ({ problems }) => problems.has('maps'));
     await see('the rest', ({ pools }) => pools !== null);
     expect(observer.getSnapshot().connection.state).toBe('LIVE');
+  });
+
+  it('is one map, stream or pool when a key of it alone is of another type', async () => {
+    const writer = await redis.connect();
+    for (const kind of ['maps', 'streams', 'pools'] as const) await writer.registry.add(kind, 'broken');
+    for (const key of [
+      writer.keys.map('broken').meta,
+      writer.keys.stream('broken').events,
+      writer.keys.pool('broken').members,
+    ]) {
+      await writer.commands.call('SET', key, 'x');
+    }
+    const { observer, see } = await observe(redis, { focus: { view: 'maps' } });
+    await see('all', ({ maps, streams, pools }) => maps !== null && streams !== null && pools !== null);
+    const { maps, streams, pools, problems, findings } = observer.getSnapshot();
+    const broken = { name: 'broken', broken: expect.stringContaining('broken') };
+    expect({ maps, streams, pools }).toMatchObject({ maps: [broken], streams: [broken], pools: [broken] });
+    expect(problems.size).toBe(0);
+    expect(
+      findings.filter(({ code }) => code === 'BROKEN').map(({ subject, command }) => [subject.kind, command]),
+    ).toEqual([
+      ['pool', 'ponos doctor broken'],
+      ['stream', 'ponos stream remove broken'],
+      ['map', 'ponos map destroy broken'],
+    ]);
   });
 
   it('waits for a Redis that is not there yet', async () => {

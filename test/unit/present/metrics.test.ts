@@ -10,6 +10,7 @@ const NOTHING: Survey = {
   streams: [],
   sinks: [],
   maps: [],
+  broken: [],
   gaps: new Map(),
   leftOut: { pools: 0, streams: 0, maps: 0 },
 };
