@@ -1,4 +1,6 @@
 /** Wrong input of each kind: the right exit code, what to do, no secret, no stack. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type CliOptions, type CliResult, ponos } from '../support/cli.ts';
 import { useRedis } from '../support/fixture.ts';
@@ -104,6 +106,33 @@ describe('a Redis that cannot be used', () => {
     const silent = await run({}, '--redis', `redis+sentinel://127.0.0.1:${await freePort()}/fleet`, '--timeout', '2s');
     expectDecent(silent, 5);
     expect(silent.stderr).toMatch(/names a master: none answers[\s\S]*the address comes from flag --redis/);
+  });
+
+  it('because what answers is no Redis: 5, and says so', async () => {
+    const server = createServer();
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const result = await run({ PONOS_REDIS_URL: `redis://me:${SECRET}@127.0.0.1:${port}` });
+      expectDecent(result, 5);
+      expect(result.stderr).toMatch(/what answers at .* is no Redis[\s\S]*the address comes from env PONOS_REDIS_URL/);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('because it has no such database: 1, before anything is written', async () => {
+    const args = ['--redis', `${address(`:${SECRET}@`)}/99`];
+    const result = await ponos(['map', 'set', 'm', 'k', 'v', ...args]);
+    expectDecent(result, 1);
+    expect(result.stderr).toMatch(/has no database 99[\s\S]*the address comes from flag --redis/);
+    expect((await run({}, '--redis', address(`:${SECRET}@`), '-o', 'name')).stdout).toBe('');
+  });
+
+  it('because it is no cluster: 1, with the address to use', async () => {
+    const result = await run({}, '--redis', address(`:${SECRET}@`).replace('redis://', 'redis+cluster://'));
+    expectDecent(result, 1);
+    expect(result.stderr).toMatch(/is no cluster[\s\S]*the address comes from flag --redis[\s\S]*use redis:\/\//);
   });
 
   it('because the host is unknown: 5', async () => {

@@ -28,6 +28,9 @@ const TLS_CODE = /^(CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOST
 const LOST =
   /Connection is closed|Stream isn't writeable|max retries per request|Command timed out|Blocking command timed out|Command aborted|Socket timeout|Too many Cluster redirections|Failed to refresh slots|None of startup nodes|All sentinels are unreachable|Cluster isn't ready/i;
 
+/** The parser of the client: these bytes are of another protocol. */
+const FOREIGN = /^Unknown RESP type/;
+const NO_CLUSTER = /cluster support disabled/;
 /** No sentinel named a master; the last of them that failed did it so. */
 const NO_MASTER = /^All sentinels are unreachable.*?(?: Last error: (.*))?$/s;
 
@@ -106,6 +109,17 @@ export function translateError(error: unknown, context: ErrorContext): PonosErro
   if (code && TLS_CODE.test(code)) {
     return new RedisDeniedError(`TLS with Redis at ${at} failed: ${message || code}`, {
       hint: 'Check the certificate authority, the host name and the client certificate.',
+    });
+  }
+  if (FOREIGN.test(message)) {
+    return new RedisUnavailableError(`what answers at ${at} is no Redis`, {
+      uncertain: context.sent ?? false,
+      hint: 'Are host and port right?',
+    });
+  }
+  if (NO_CLUSTER.test(message)) {
+    return new UnsafeServerError('NO_CLUSTER', `Redis at ${at} is no cluster`, {
+      hint: 'For one server use redis://host:port, with sentinels redis+sentinel://host:port/master.',
     });
   }
   if (message.startsWith('OOM')) {
