@@ -98,6 +98,17 @@ function pools(board: Board, all: readonly PoolSurvey[]): void {
     [pool.name, 'dead', pool.deadCount],
   ]);
   board.gauge('ponos_pool_jobs', 'Jobs that wait, are in the hands of a worker, or are dead', ['pool', 'state'], jobs);
+  const waiting = all.flatMap(({ pool, waiting }) =>
+    waiting.map(({ group, waitingCount }): Sample => [pool.name, group, waitingCount]),
+  );
+  board.gauge('ponos_pool_group_pending_jobs', 'Jobs that wait, by group', ['pool', 'group'], waiting);
+  const unserved = all.flatMap(({ pool, waiting, workers }) =>
+    waiting.map(({ group, waitingCount }): Sample => {
+      const isServed = workers.some(worker => worker.group === group && worker.state === 'ALIVE');
+      return [pool.name, group, Number(waitingCount > 0 && !isServed)];
+    }),
+  );
+  board.gauge('ponos_pool_group_unserved', '1 while jobs wait and no worker takes them', ['pool', 'group'], unserved);
   const oldest = each(({ oldestPendingMs }) => seconds(oldestPendingMs));
   board.gauge(
     'ponos_pool_oldest_pending_seconds',

@@ -21,6 +21,7 @@ const TONES: Record<string, Tone> = {
   WARNING: 'warn',
   CRITICAL: 'bad',
   BROKEN: 'bad',
+  QUARANTINE: 'bad',
   'NO WORKERS': 'bad',
   CLOSED: 'warn',
   IDLE: 'muted',

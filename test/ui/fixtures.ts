@@ -28,6 +28,7 @@ export function pool(name: string, changes: Partial<PoolSnapshot> = {}): PoolSna
     closedAtMs: null,
     epoch: 7,
     groups: ['default'],
+    unserved: [],
     dispatchedTotal: 1000,
     startedTotal: 1000,
     endedTotal: 904,

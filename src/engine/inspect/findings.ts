@@ -110,6 +110,15 @@ function poolFindings(pool: PoolSnapshot, stalledMs: number): Finding[] {
       `ponos job list --pool ${pool.name} --state pending`,
     );
   }
+  for (const { group, waitingCount } of pool.unserved) {
+    const wait = `${count(waitingCount, 'job')} ${waitingCount === 1 ? 'waits' : 'wait'}`;
+    add(
+      'critical',
+      'GROUP_WITHOUT_WORKERS',
+      `group ${group}: ${wait} and no worker takes them`,
+      `ponos worker start HANDLER --pool ${pool.name} --group ${group}`,
+    );
+  }
   if (pool.deadCount > 0) {
     add(
       'warning',

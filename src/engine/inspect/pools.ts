@@ -1,9 +1,9 @@
 import { NotFoundError } from '../core/errors.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { namesOf, readEach } from './broken.ts';
-import { groupsInUse } from './groups.ts';
+import { readGroups } from './groups.ts';
 import { type MemberReading, type PoolReading, readPool, requirePool } from './pool-reading.ts';
-import type { NodeSnapshot, PoolSnapshot, PoolState, WorkerSnapshot, WorkerState } from './snapshots.ts';
+import type { GroupWait, NodeSnapshot, PoolSnapshot, PoolState, WorkerSnapshot, WorkerState } from './snapshots.ts';
 
 /** Every pool in the registry that is there, by name; also those that are broken. */
 export async function listPools(link: RedisLink): Promise<PoolSnapshot[]> {
@@ -112,9 +112,10 @@ export async function poolSnapshotOf(link: RedisLink, reading: PoolReading): Pro
   const { name, shardCount, jobCount, queuedCount, deadCount, limit, closedAtMs, epoch } = reading;
   const { dispatchedTotal, startedTotal, endedTotal, failedTotal } = reading;
   const live = reading.members.filter(({ state }) => state !== 'STALE');
+  const { groups, unserved } = await readGroups(link, reading);
   return {
     name,
-    state: stateOf(reading, live.length),
+    state: stateOf(reading, live.length, unserved),
     broken: null,
     shardCount,
     nodeCount: new Set(live.map(({ info }) => info.node)).size,
@@ -125,7 +126,8 @@ export async function poolSnapshotOf(link: RedisLink, reading: PoolReading): Pro
     limit,
     closedAtMs,
     epoch,
-    groups: await groupsInUse(link, reading),
+    groups,
+    unserved,
     dispatchedTotal,
     startedTotal,
     endedTotal,
@@ -148,6 +150,7 @@ export function brokenPool(name: string, reason: string): PoolSnapshot {
     closedAtMs: null,
     epoch: 0,
     groups: [],
+    unserved: [],
     dispatchedTotal: 0,
     startedTotal: 0,
     endedTotal: 0,
@@ -155,10 +158,10 @@ export function brokenPool(name: string, reason: string): PoolSnapshot {
   };
 }
 
-function stateOf(reading: PoolReading, liveCount: number): PoolState {
+function stateOf(reading: PoolReading, liveCount: number, unserved: readonly GroupWait[]): PoolState {
   if (reading.closedAtMs !== null) return 'CLOSED';
-  if (liveCount === 0) return 'NO WORKERS';
+  if (liveCount === 0) return reading.jobCount === 0 ? 'IDLE' : 'NO WORKERS';
   if (reading.quarantineLeftMs > 0) return 'QUARANTINE';
-  if (reading.members.length > liveCount) return 'DEGRADED';
+  if (reading.members.length > liveCount || unserved.length > 0) return 'DEGRADED';
   return reading.jobCount === 0 ? 'IDLE' : 'OK';
 }

@@ -30,6 +30,12 @@ export type BrokenReason = string | null;
 /** QUARANTINE: Redis lost something, and nothing is admitted until the workers have said what they run. */
 export type PoolState = 'OK' | 'DEGRADED' | 'QUARANTINE' | 'NO WORKERS' | 'IDLE' | 'CLOSED' | 'BROKEN';
 
+export interface GroupWait {
+  group: string;
+  /** Jobs in the queue of the group, due or not. */
+  waitingCount: number;
+}
+
 export interface PoolSnapshot {
   name: string;
   state: PoolState;
@@ -49,6 +55,8 @@ export interface PoolSnapshot {
   epoch: number;
   /** Those with a worker, a job that waits or a route. */
   groups: string[];
+  /** Groups in which jobs wait and that no worker takes them from, while others have workers. */
+  unserved: GroupWait[];
   /** Totals since the pool was created, for rates. */
   dispatchedTotal: number;
   startedTotal: number;

@@ -8,6 +8,7 @@ import { RedisCommandError, RedisDeniedError, RedisUnavailableError } from '../c
 import type { RedisLink } from '../redis/link.ts';
 import { redisTimeMs } from '../streams/position.ts';
 import { type BrokenKind, type BrokenThing, namesOf, readEach } from './broken.ts';
+import { countWaiting } from './groups.ts';
 import { readMap } from './maps.ts';
 import { type PoolReading, readPool } from './pool-reading.ts';
 import { countOwned, poolSnapshotOf, workerSnapshotOf } from './pools.ts';
@@ -15,6 +16,7 @@ import { readServers, wholeServer } from './server.ts';
 import { inspectHealth } from './server-health.ts';
 import type {
   Finding,
+  GroupWait,
   MapSnapshot,
   PoolSnapshot,
   ServerSnapshot,
@@ -32,6 +34,8 @@ export interface PoolSurvey {
   readonly workers: readonly WorkerSnapshot[];
   /** How long the first job in a queue is due; null when none is. */
   readonly oldestPendingMs: number | null;
+  /** Of every group of the pool. */
+  readonly waiting: readonly GroupWait[];
 }
 
 export interface StreamSurvey {
@@ -133,18 +137,15 @@ async function surveyServer(
 async function surveyPool(link: RedisLink, name: string): Promise<PoolSurvey | undefined> {
   const reading = await readPool(link, name);
   if (!reading) return undefined;
-  const [pool, members] = await Promise.all([poolSnapshotOf(link, reading), surveyMembers(link, reading)]);
-  return { pool, ...members };
-}
-
-async function surveyMembers(link: RedisLink, reading: PoolReading): Promise<Omit<PoolSurvey, 'pool'>> {
-  const { name, shardCount, members } = reading;
-  const [oldestPendingMs, counts] = await Promise.all([
+  const { shardCount, members } = reading;
+  const pool = await poolSnapshotOf(link, reading);
+  const [oldestPendingMs, waiting, counts] = await Promise.all([
     oldestPending(link, reading),
+    Promise.all(pool.groups.map(async group => ({ group, waitingCount: await countWaiting(link, reading, group) }))),
     Promise.all(members.map(({ id }) => countOwned(link, name, shardCount, id))),
   ]);
   const workers = members.map((member, at) => workerSnapshotOf(name, member, counts[at] ?? 0));
-  return { oldestPendingMs, workers };
+  return { pool, oldestPendingMs, waiting, workers };
 }
 
 /**

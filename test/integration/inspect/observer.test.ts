@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock, FleetFocus, FleetSnapshot } from '../../../src/engine/index.ts';
-import { FleetObserver, MapClient } from '../../../src/engine/index.ts';
+import { addRoute, FleetObserver, MapClient, PoolClient } from '../../../src/engine/index.ts';
 import { isReadCommand } from '../../../src/engine/redis/access.ts';
 import { type RedisFixture, useRedis } from '../../support/fixture.ts';
 import { FleetProcess } from '../../support/fleet.ts';
@@ -238,6 +238,23 @@ describe('the load of an observer', () => {
       expect((spent - 60) / hurriedSeconds).toBeLessThanOrEqual(6);
     },
   );
+
+  it('is not more while jobs wait in groups without a worker', async () => {
+    await startFleet(redis);
+    const writer = await redis.connect();
+    for (let n = 0; n < 20; n++) await addRoute(writer, 'video', { glob: `g${n}:*`, group: `g${n}` });
+    const client = await PoolClient.open(writer, 'video');
+    for (let n = 0; n < 20; n++) await client.dispatch(`g${n}:job`);
+    await client.close();
+    const { link, observer, see } = await observe(redis, { clock: hurried(HURRY) });
+    await see('the first data', ({ pools }) => pools !== null);
+    expect(observer.getSnapshot().findings.filter(({ code }) => code === 'GROUP_WITHOUT_WORKERS')).toHaveLength(20);
+    const start = performance.now();
+    const startCount = link.commands.sentCount;
+    await until(() => performance.now() - start > 1000, 'a second, forty hurried ones', { everyMs: 50 });
+    const hurriedSeconds = ((performance.now() - start) * HURRY) / 1000;
+    expect((link.commands.sentCount - startCount - 60) / hurriedSeconds).toBeLessThanOrEqual(6);
+  });
 
   it('grows for a while when somebody presses a key', async () => {
     await startFleet(redis);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { addRoute, drainWorker, listRoutes, removeRoute } from '../../../src/engine/admin/pools.ts';
+import { diagnose } from '../../../src/engine/inspect/diagnosis.ts';
 import { listJobKeys, listJobs, readJobs, showJob } from '../../../src/engine/inspect/jobs.ts';
 import { listLedger } from '../../../src/engine/inspect/ledger.ts';
 import { listNodes, listPools, listWorkers, showPool, showWorker } from '../../../src/engine/inspect/pools.ts';
@@ -29,7 +30,9 @@ describe('what inspection sees of a pool', () => {
     const link = await reader();
     expect(await showPool(link, fixture.pool)).toMatchObject({
       name: fixture.pool,
-      state: 'OK',
+      // Nobody takes the job of the default group.
+      state: 'DEGRADED',
+      unserved: [{ group: 'default', waitingCount: 1 }],
       nodeCount: 1,
       workerCount: 1,
       jobCount: 2,
@@ -173,6 +176,55 @@ describe('what inspection sees of a pool', () => {
     const link = await reader();
     await until(async () => (await listWorkers(link, fixture.pool))[0]?.state === 'STALE', 'the lease to end');
     expect(await showPool(link, fixture.pool)).toMatchObject({ state: 'NO WORKERS', workerCount: 0, jobCount: 1 });
+  });
+});
+
+describe('a group in which jobs wait', () => {
+  const fixture = usePool();
+
+  it('and that no worker takes them from is told of, as long as it is so', async () => {
+    const node = await fixture.node();
+    await node.addWorker({ id: 'light', handler: new Recorder().service('light') });
+    const other = await fixture.node();
+    const heavy = await other.addWorker({ id: 'heavy', group: 'heavy', handler: new Recorder().service('heavy') });
+    await node.routes.add({ glob: 'big:*', group: 'heavy' });
+    await node.dispatch('small', '', { wait: 'started' });
+    await node.dispatch('big:1', '', { wait: 'started' });
+    const link = await fixture.connect({ access: 'read-only' });
+    const look = async () => {
+      const { findings } = await diagnose(link, { pools: [fixture.pool] });
+      const { pools } = await surveyFleet(link);
+      const { state, unserved } = await showPool(link, fixture.pool);
+      const told = findings.filter(({ subject }) => subject.kind === 'pool');
+      return { state, unserved, told, waiting: pools.find(({ pool }) => pool.name === fixture.pool)?.waiting };
+    };
+    expect(await look()).toMatchObject({ state: 'OK', unserved: [], told: [] });
+    await heavy.drain();
+    await node.dispatch('big:2');
+    expect(await look()).toEqual({
+      state: 'DEGRADED',
+      unserved: [{ group: 'heavy', waitingCount: 2 }],
+      told: [
+        expect.objectContaining({
+          severity: 'critical',
+          code: 'GROUP_WITHOUT_WORKERS',
+          message: 'group heavy: 2 jobs wait and no worker takes them',
+          command: `ponos worker start HANDLER --pool ${fixture.pool} --group heavy`,
+        }),
+      ],
+      waiting: expect.arrayContaining([{ group: 'heavy', waitingCount: 2 }]),
+    });
+    await other.addWorker({ id: 'heavy-2', group: 'heavy', handler: new Recorder().service('heavy-2') });
+    await until(async () => (await look()).state === 'OK', 'the jobs to be taken');
+    expect(await look()).toMatchObject({ unserved: [], told: [] });
+  });
+
+  it('is IDLE when there are neither workers nor jobs', async () => {
+    const node = await fixture.node();
+    const worker = await node.addWorker({ handler: new Recorder().service('a') });
+    await worker.drain();
+    const link = await fixture.connect({ access: 'read-only' });
+    expect(await showPool(link, fixture.pool)).toMatchObject({ state: 'IDLE', workerCount: 0, jobCount: 0 });
   });
 });
 

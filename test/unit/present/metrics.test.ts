@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SinkSnapshot, Survey } from '../../../src/engine/index.ts';
 import { toMetrics } from '../../../src/present/metrics.ts';
 import { Exposition } from '../../support/exposition.ts';
+import { pool, worker } from '../../ui/fixtures.ts';
 
 const NOTHING: Survey = {
   server: null,
@@ -61,6 +62,18 @@ describe('metrics', () => {
     expect(shown.value('ponos_sink_lag_events')).toBe(7);
     expect(shown.value('ponos_sink_lag_exact')).toBe(0);
     expect(shown.value('ponos_sink_oldest_pending_seconds')).toBe(1.5);
+  });
+
+  it('tell of the groups of a pool in which jobs wait, and of those that no worker takes from', async () => {
+    const workers = [worker('a', { group: 'default' }), worker('b', { group: 'slow', state: 'DRAINING' })];
+    const waiting = ['default', 'slow', 'heavy', 'calm'].map((group, at) => ({
+      group,
+      waitingCount: [2, 3, 4, 0][at] ?? 0,
+    }));
+    const shown = await expose({ pools: [{ pool: pool('p'), workers, oldestPendingMs: null, waiting }] });
+    const values = (name: string) => waiting.map(({ group }) => shown.value(name, { group }));
+    expect(values('ponos_pool_group_pending_jobs')).toEqual([2, 3, 4, 0]);
+    expect(values('ponos_pool_group_unserved')).toEqual([0, 1, 1, 0]);
   });
 
   it('tell which part could not be read, and how much of it where that is known', async () => {
