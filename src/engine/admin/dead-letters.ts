@@ -3,6 +3,7 @@ import { ConflictError, NotFoundError, type PonosError } from '../core/errors.ts
 import { noDeadLetter } from '../inspect/events.ts';
 import { showSink } from '../inspect/streams.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { REPLAY_CONSUMER } from '../streams/dead-entry.ts';
 import { parseEntryId } from '../streams/entry-id.ts';
 import { redeliverDeadScript, republishDeadScript } from '../streams/scripts.gen.ts';
 import { sinkConfig } from './sinks.ts';
@@ -21,8 +22,6 @@ export type DeadReplay = { status: 'redelivered' } | { status: 'published'; id: 
 /** Payloads pass through the script: bounds the time it holds Redis. */
 const BATCH = 20;
 const PURGE_BATCH = 500;
-/** The consumer to which replayed events are pending until another claims them. */
-const HOLDER = 'replay';
 
 /**
  * Delivers dead letters again, to the sink that gave up on them and to no other: the event is made pending to it as if it
@@ -95,7 +94,7 @@ async function redeliver(
   const reply = await link.commands.run(
     redeliverDeadScript,
     { events, sinks, dead: dead(sink) },
-    { sink, holder: HOLDER, idle_ms: claimIdleMs, ids },
+    { sink, holder: REPLAY_CONSUMER, idle_ms: claimIdleMs, ids },
   );
   if (reply.status === 'MISSING') throw new NotFoundError('sink', sink, { of: `stream "${stream}"` });
   return reply.results.map(String);

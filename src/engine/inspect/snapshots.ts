@@ -238,6 +238,7 @@ export interface StreamSnapshot {
 export interface SinkSnapshot {
   name: string;
   stream: string;
+  /** Those that are alive. */
   consumerCount: number;
   pendingCount: number;
   lag: Lag;
@@ -249,6 +250,7 @@ export interface SinkSnapshot {
   lostTotal: number;
   /** When a consumer was there, to the hour; null when none was, or one of another program. */
   attendedAtMs: number | null;
+  /** Also those whose lease is over, until they are forgotten. */
   consumers: { name: string; pendingCount: number; idleMs: number; alive: boolean }[];
 }
 

@@ -5,6 +5,7 @@ import { storedCount } from '../core/stored.ts';
 import { decodeText } from '../core/text.ts';
 import { partitionNames } from '../partitions/names.ts';
 import type { RedisLink } from '../redis/link.ts';
+import { REPLAY_CONSUMER } from '../streams/dead-entry.ts';
 import { entryTimeMs, FIRST_ID } from '../streams/entry-id.ts';
 import { parseInfo, parseStreamInfo } from '../streams/facts.ts';
 import { partitionCount, partitionedError } from '../streams/partitioned.ts';
@@ -18,7 +19,7 @@ type StreamKeys = ReturnType<RedisLink['keys']['stream']>;
 type StreamInfo = ReturnType<typeof parseStreamInfo>;
 
 /** A sink without its consumers, which cost two commands more. */
-type SinkCore = Omit<SinkSnapshot, 'consumers'>;
+type SinkCore = Omit<SinkSnapshot, 'consumers' | 'consumerCount'>;
 
 interface StreamCore {
   info: StreamInfo;
@@ -237,7 +238,7 @@ export async function readSinks(link: RedisLink, stream: string, nowMs: number):
   return Promise.all(
     read.sinks.map(async sink => {
       const consumers = await readConsumers(link, keys, sink.name, nowMs);
-      return { ...sink, consumerCount: consumers.length, consumers };
+      return { ...sink, consumerCount: consumers.filter(({ alive }) => alive).length, consumers };
     }),
   );
 }
@@ -298,7 +299,6 @@ async function readSink(
   return {
     name,
     stream,
-    consumerCount: Number(group.get('consumers')),
     pendingCount,
     lag: lagOf({ ...info, lastDeliveredId, reported: typeof reported === 'number' ? reported : null }),
     oldestPendingMs: oldestId === undefined ? null : Math.max(0, nowMs - entryTimeMs(oldestId)),
@@ -338,7 +338,8 @@ async function readConsumers(
   // Redis learns of a consumer when it is given its first event; its lease is there before.
   const names = new Set(known.map(({ name }) => name));
   const waiting = [...until.keys()].filter(name => isAlive(name) && !names.has(name));
-  return [...known, ...waiting.map(name => ({ name, pendingCount: 0, idleMs: 0, alive: true }))];
+  const others = known.filter(({ name, alive }) => alive || name !== REPLAY_CONSUMER);
+  return [...others, ...waiting.map(name => ({ name, pendingCount: 0, idleMs: 0, alive: true }))];
 }
 
 /** The client makes an object of this one reply, and not on a cluster. */

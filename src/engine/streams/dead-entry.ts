@@ -2,6 +2,9 @@
 import { decodeText } from '../core/text.ts';
 import { FIRST_ID } from './entry-id.ts';
 
+/** The consumer to which replayed events are pending until another claims them. Nobody is behind it. */
+export const REPLAY_CONSUMER = 'replay';
+
 export interface DeadOrigin {
   /** Of the event in its stream. */
   id: string;

@@ -27,8 +27,8 @@ export const sinksView = tableView<SinkSnapshot>({
       'CONSUMERS',
       9,
       65,
-      sink => sink.consumers.filter(consumer => consumer.alive).length,
-      sink => sink.consumerCount === 0 || sink.consumers.every(consumer => !consumer.alive),
+      sink => sink.consumerCount,
+      sink => sink.consumerCount === 0,
     ),
     {
       title: 'LAG',

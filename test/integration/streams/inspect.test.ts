@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { replayDead } from '../../../src/engine/admin/dead-letters.ts';
 import { listDead, listEvents } from '../../../src/engine/inspect/events.ts';
 import { listPending, listSinks, listStreams, showSink, showStream } from '../../../src/engine/inspect/streams.ts';
 import { EventStream } from '../../../src/engine/streams/stream.ts';
@@ -61,6 +62,26 @@ describe('looking at streams', () => {
     const { sink } = await openSink(redis, link, 'k', { streams: ['s'] });
     const consumer = { name: sink.consumer, pendingCount: 0, alive: true };
     expect(await showSink(link, 's', 'k')).toMatchObject({ consumerCount: 1, consumers: [consumer] });
+  });
+
+  it('counts the consumers that are alive, and not the one that holds replayed events', async () => {
+    const { link, stream } = await openStream(redis, 's');
+    const settings = { streams: ['s'], maxDeliveries: 1, claimIdleMs: 60_000 };
+    const first = await openSink(redis, link, 'k', settings, () => Promise.reject(new Error('no use')));
+    await publish(stream, 0, 1);
+    await until(async () => (await listDead(link, 's', 'k')).length === 1, 'a dead letter');
+    await first.sink.close();
+    await link.commands.call('XGROUP', 'CREATECONSUMER', link.keys.stream('s').events, 'k', 'gone');
+    const [dead] = await listDead(link, 's', 'k');
+    await replayDead(link, 's', 'k', [dead?.deadId ?? ''], {}, () => {});
+    const [pending] = await listPending(link, 's', 'k');
+    expect(pending).toMatchObject({ consumer: 'replay' });
+    const shown = await showSink(link, 's', 'k');
+    expect(shown.consumerCount).toBe(0);
+    expect(shown.consumers.map(({ name }) => name)).not.toContain('replay');
+    expect(shown.consumers).toContainEqual(expect.objectContaining({ name: 'gone', alive: false }));
+    await openSink(redis, link, 'k', settings);
+    await until(async () => (await showSink(link, 's', 'k')).consumerCount === 1, 'the consumer');
   });
 
   it('says that a consumer is not alive whose lease is over', async () => {
