@@ -96,6 +96,22 @@ describe('a frame', () => {
     await expect(withoutTimes(text)).toMatchFileSnapshot(`frames/overview-${screen.columns}x${screen.rows}.txt`);
   });
 
+  it.each(sizes.slice(1, 4))(
+    'keeps every head of the overview whole when rows are left out at $columns x $rows',
+    screen => {
+      const many: FleetSnapshot = {
+        ...fleet,
+        pools: Array.from({ length: 40 }, (_, n) => pool(`pool-${n}`)),
+        streams: Array.from({ length: 40 }, (_, n) => stream(`stream-${n}`)),
+      };
+      const lines = frameText(startUi(), many, screen).split('\n');
+      const heads = [lines.find(line => line.includes('POOLS')), lines.find(line => line.includes('STREAMS'))];
+      expect(heads[0]).toMatch(/POOLS +\+\d+.* STATE/);
+      expect(heads[1]).toMatch(/STREAMS +\+\d+/);
+      for (const head of heads) expect(head).not.toContain('…');
+    },
+  );
+
   it.each(['nodes', 'workers', 'jobs', 'streams', 'maps', 'events'] as const)('shows %s at 80 x 24', async view => {
     const text = frameText(startUi({ pool: 'video', view }), fleet, { columns: 80, rows: 24 });
     await expect(withoutTimes(text)).toMatchFileSnapshot(`frames/${view}-80x24.txt`);

@@ -9,6 +9,7 @@ import { keysOf } from '../../src/ui/keys.ts';
 import { unicodeGlyphs } from '../../src/ui/paint/glyphs.ts';
 import { lineText } from '../../src/ui/paint/line.ts';
 import { parseOrder, suggest } from '../../src/ui/palette.ts';
+import { textWidth } from '../../src/ui/text/width.ts';
 import type { ViewId } from '../../src/ui/view.ts';
 import { views } from '../../src/ui/views/index.ts';
 import { fleet } from './fixtures.ts';
@@ -37,13 +38,23 @@ describe('the key map', () => {
     }
   });
 
-  it('is told completely by the help', () => {
-    for (const view of viewIds) {
-      const help = helpLines(view, true, unicodeGlyphs, 120).map(lineText).join('\n');
-      for (const binding of bindingsIn(view, true))
-        if (binding.command.do !== 'tab') expect(help).toContain(binding.help);
-    }
-  });
+  it.each([40, 60, 80, 96, 120, 200])(
+    'is told completely by the help on %i columns, and nothing of it is cut',
+    width => {
+      for (const view of viewIds) {
+        const lines = helpLines(view, true, unicodeGlyphs, width).map(lineText);
+        for (const line of lines) expect(textWidth(line.trimEnd()), line).toBeLessThanOrEqual(width);
+        const column = width < 96 ? width : Math.floor(width / 2);
+        // As it is read: down the left, then down the right.
+        const parts = [lines.map(line => line.slice(0, column)), lines.map(line => line.slice(column))];
+        const help = parts.flat().join(' ').replace(/\s+/g, ' ');
+        for (const binding of bindingsIn(view, true))
+          if (binding.command.do !== 'tab') expect(help).toContain(binding.help);
+        expect(help).toContain('overview, nodes, workers, jobs, streams, maps, events');
+        expect(lines.join(' ').replace(/\s+/g, ' ')).toContain('UPPER CASE acts and asks first');
+      }
+    },
+  );
 });
 
 describe('a key press', () => {

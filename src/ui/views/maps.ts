@@ -39,7 +39,7 @@ export const mapsView = tableView<MapSnapshot>({
       ideal: 7,
       priority: 60,
       align: 'right',
-      text: map => formatBytes(map.sizeBytes),
+      text: (map, { glyphs }) => (map.broken === null ? formatBytes(map.sizeBytes) : glyphs.none),
       order: map => map.sizeBytes,
     },
     {
@@ -48,7 +48,7 @@ export const mapsView = tableView<MapSnapshot>({
       ideal: 8,
       priority: 70,
       align: 'right',
-      text: map => formatCount(map.replicaCount),
+      text: (map, { glyphs }) => (map.broken === null ? formatCount(map.replicaCount) : glyphs.none),
       order: map => map.replicaCount,
     },
     {
@@ -57,7 +57,7 @@ export const mapsView = tableView<MapSnapshot>({
       ideal: 17,
       priority: 80,
       align: 'right',
-      text: map => String(map.revision),
+      text: (map, { glyphs }) => (map.broken === null ? String(map.revision) : glyphs.none),
       order: map => map.revision,
     },
     {

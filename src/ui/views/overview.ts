@@ -182,7 +182,8 @@ function draw(scene: Scene, place: Place, area: Area): Line[] {
     Math.max(0, ...findings.map(({ finding }) => textWidth(nameOf(finding)))),
   );
   const health: Part = {
-    heading: healthHeading(snapshot, scene, area.width),
+    heading: hidden =>
+      spread(healthHeading(snapshot, scene, area.width), moreSpans(hidden), area.width, scene.glyphs.ellipsis),
     rows: findings.map(({ finding, id }) => findingLine(finding, id === selected, nameWidth, scene, area.width)),
     selected: findings.findIndex(({ id }) => id === selected),
   };
@@ -192,7 +193,8 @@ function draw(scene: Scene, place: Place, area: Area): Line[] {
 }
 
 interface Part {
-  heading: Line;
+  /** Says how many rows there was no room for. */
+  heading: (hidden: number) => Line;
   rows: readonly Line[];
   /** Row that has to be seen, or -1. */
   selected: number;
@@ -215,8 +217,7 @@ function compose(scene: Scene, parts: readonly Part[], area: Area): Line[] {
     const height = heights[index] as number;
     const first = Math.max(0, Math.min(part.selected - height + 1, part.rows.length - height));
     const hidden = part.rows.length - height;
-    const more: Line = hidden > 0 ? [[`  +${hidden} more `, 'muted']] : [];
-    lines.push(spread(part.heading, more, area.width, scene.glyphs.ellipsis));
+    lines.push(part.heading(hidden));
     lines.push(...part.rows.slice(part.selected < 0 ? 0 : first, (part.selected < 0 ? 0 : first) + height));
     if (gap) lines.push(blankLine(area.width));
   });
@@ -263,9 +264,16 @@ function table<Row>(
     });
     return fitLine(spans, width);
   };
-  const heading = cells(' ', column => [column.title, 'heading']);
+  // In the column of the names, where there is room: at the right it would hide the head of the last column.
+  const heading = (hidden: number) =>
+    strongFirst(
+      cells(' ', column => {
+        const isFirst = column === columns[0];
+        return [isFirst ? titleWith(hidden, column.title, widths[0] as number) : column.title, 'heading'];
+      }),
+    );
   return {
-    heading: columns[0] ? strongFirst(heading) : heading,
+    heading,
     rows: rows.map(row => {
       const isSelected = id(row) === selected;
       const line = cells(isSelected ? scene.glyphs.pointer : ' ', column => [
@@ -276,6 +284,16 @@ function table<Row>(
     }),
     selected: rows.findIndex(row => id(row) === selected),
   };
+}
+
+function titleWith(hidden: number, title: string, width: number): string {
+  if (hidden <= 0) return title;
+  const whole = `${title}  +${hidden} more`;
+  return textWidth(whole) <= width ? whole : `${title} +${hidden}`;
+}
+
+function moreSpans(hidden: number): Line {
+  return hidden > 0 ? [[`  +${hidden} more `, 'muted']] : [];
 }
 
 /** The first head names the part. It begins one cell further left than its column. */

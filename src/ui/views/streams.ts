@@ -33,7 +33,7 @@ export const streamColumns: readonly Column<StreamSnapshot>[] = [
     ideal: 5,
     priority: 60,
     align: 'right',
-    text: stream => formatCount(stream.sinkCount),
+    text: (stream, { glyphs }) => (stream.broken === null ? formatCount(stream.sinkCount) : glyphs.none),
     order: stream => stream.sinkCount,
   },
   {
@@ -63,7 +63,7 @@ export const streamColumns: readonly Column<StreamSnapshot>[] = [
     ideal: 5,
     priority: 50,
     align: 'right',
-    text: stream => formatCount(stream.deadCount),
+    text: (stream, { glyphs }) => (stream.broken === null ? formatCount(stream.deadCount) : glyphs.none),
     role: stream => (stream.deadCount > 0 ? 'bad' : undefined),
     order: stream => stream.deadCount,
   },
