@@ -1,6 +1,5 @@
 /** Wrong input of each kind: the right exit code, what to do, no secret, no stack. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { type CliOptions, type CliResult, ponos } from '../support/cli.ts';
 import { useRedis } from '../support/fixture.ts';
@@ -109,7 +108,7 @@ describe('a Redis that cannot be used', () => {
   });
 
   it('because what answers is no Redis: 5, and says so', async () => {
-    const server = createServer();
+    const server = createServer(socket => socket.on('error', () => {}).write('HTTP/1.1 400 Bad Request\r\n\r\n'));
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     try {
       const { port } = server.address() as AddressInfo;

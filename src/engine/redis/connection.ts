@@ -15,7 +15,7 @@ import { type Access, isReadCommand } from './access.ts';
 import type { Client } from './client.ts';
 import { EngineCommand } from './command.ts';
 import { Deadlines } from './deadlines.ts';
-import { isDatabaseRefusal, isLost, isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
+import { isDatabaseRefusal, isForeign, isLost, isReadOnlyReplica, isTimeout, translateError } from './errors.ts';
 import { type Argument, decodeReply, type Script, scriptOperands } from './script.ts';
 import { nodeName } from './slot-map.ts';
 import type { RedisNode } from './url.ts';
@@ -113,7 +113,10 @@ export class Connection {
     return this.#client;
   }
 
-  /** @throws RedisDeniedError and UnsafeServerError at once, RedisUnavailableError when the attempts are used up. */
+  /**
+   * @throws RedisDeniedError and UnsafeServerError at once, RedisUnavailableError when the attempts are used up, or at once
+   *   when what answers is no Redis: it may hang up on the next attempt, which says less.
+   */
   async open(): Promise<void> {
     const client = this.#client;
     await new Promise<void>((resolve, reject) => {
@@ -125,9 +128,10 @@ export class Connection {
       };
       const onReady = () => settle(resolve);
       const onEnd = () => settle(() => reject(this.#unavailable()));
-      const onError = () => {
+      const onError = (error: unknown) => {
         const denied = this.#lastError;
-        if (!(denied instanceof RedisDeniedError || denied instanceof UnsafeServerError)) return;
+        const isFinal = denied instanceof RedisDeniedError || denied instanceof UnsafeServerError || isForeign(error);
+        if (!denied || !isFinal) return;
         settle(() => {
           this.close().catch(() => {});
           reject(denied);
@@ -139,7 +143,7 @@ export class Connection {
       // The promise of connect() settles on the first attempt; what counts is ready or end, after the retries.
       client.connect().catch((error: unknown) => {
         this.#lastError ??= translateError(error, { address: this.#options.address });
-        onError();
+        onError(error);
       });
     });
   }

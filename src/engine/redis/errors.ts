@@ -85,6 +85,11 @@ export function isDatabaseRefusal(error: unknown): boolean {
   return refusedDatabase(error) !== undefined;
 }
 
+/** Whether what answers speaks another protocol. */
+export function isForeign(error: unknown): boolean {
+  return error instanceof Error && FOREIGN.test(error.message);
+}
+
 /** Whether a server that only follows another refused a write. */
 export function isReadOnlyReplica(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('READONLY');
