@@ -35,8 +35,8 @@ describe('what is broken', () => {
 
         const list = await run('map', 'list');
         expect(list.code).toBe(9);
-        expect(list.stdout).toMatch(/^bad +✖ BROKEN +- +- +-/m);
-        expect(list.stdout).toMatch(/^good +● OK +1 /m);
+        expect(list.stdout).toMatch(/^bad( +-)+ +✖ BROKEN/m);
+        expect(list.stdout).toMatch(/^good +1 .*● OK/m);
         expect(list.stderr).toContain(`key "${key}" is a string, expected a hash`);
         expect(list.stderr).toContain('ponos map destroy bad');
         const json = await run('map', 'list', '--json');
@@ -90,8 +90,8 @@ describe('what is broken', () => {
 
         const list = await run('stream', 'list');
         expect(list.code).toBe(9);
-        expect(list.stdout).toMatch(/^bad +✖ BROKEN +- +-/m);
-        expect(list.stdout).toMatch(/^good +● OK +1 /m);
+        expect(list.stdout).toMatch(/^bad( +-)+ +✖ BROKEN/m);
+        expect(list.stdout).toMatch(/^good +1 .*● OK/m);
         expect(list.stderr).toContain(`key "${key}"`);
         expect(list.stderr).toContain('ponos stream remove bad');
 
@@ -122,9 +122,9 @@ describe('what is broken', () => {
       await replace(link.keys.stream('orders.1').events);
       const list = await run('stream', 'list');
       expect(list.code).toBe(9);
-      expect(list.stdout).toMatch(/^orders +✖ BROKEN/m);
-      expect(list.stdout).toMatch(/^orders\.1 +✖ BROKEN/m);
-      expect(list.stdout).toMatch(/^good +● OK/m);
+      expect(list.stdout).toMatch(/^orders( +-)+ +✖ BROKEN/m);
+      expect(list.stdout).toMatch(/^orders\.1( +-)+ +✖ BROKEN/m);
+      expect(list.stdout).toMatch(/^good .*● OK/m);
       // One key, told once, with what may be removed.
       expect(list.stderr.match(/What to type: .*/g)).toEqual(['What to type: ponos stream remove orders']);
       expect((await run('stream', 'remove', 'orders.1', '--yes')).stderr).toContain('is a partition of "orders"');

@@ -106,9 +106,9 @@ describe('ponos map', () => {
 
   it('lists and shows maps in every format', async () => {
     await run('set', 'm', 'k', 'v');
-    expect((await run('list')).stdout).toMatch(/^MAP +STATE +KEYS +SIZE +REPLICAS +EXPIRES\nm +● OK +1 /);
+    expect((await run('list')).stdout).toMatch(/^MAP +KEYS +SIZE +REPLICAS +EXPIRES +STATE\nm +1 .*● OK/);
     expect((await run('ls', '-o', 'name')).stdout).toBe('m\n');
-    expect((await run('list', '-o', 'csv', '--no-headers')).stdout).toMatch(/^m,OK,1,/);
+    expect((await run('list', '-o', 'csv', '--no-headers')).stdout).toMatch(/^m,1,/);
     expect(ndjson((await run('list', '-o', 'ndjson')).stdout)).toEqual([
       expect.objectContaining({ type: 'map', name: 'm', keyCount: 1 }),
     ]);

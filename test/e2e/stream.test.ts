@@ -27,13 +27,13 @@ describe('streams', () => {
     const { stdout } = await cli(['stream', 'list']);
     expect(stdout.split('\n')[0]?.split(/ +/)).toEqual([
       'STREAM',
-      'STATE',
       'LENGTH',
       'SINKS',
       'MAX-LAG',
       'PENDING',
       'DEAD',
       'LAST',
+      'STATE',
     ]);
   });
 

@@ -9,7 +9,6 @@ export const mapNoun: Noun<MapSnapshot> = {
   kind: 'Map',
   columns: [
     { header: 'MAP', value: map => map.name },
-    stateColumn(soundness),
     { header: 'KEYS', value: map => map.keyCount, text: ifSound(map => String(map.keyCount)), align: 'right' },
     { header: 'SIZE', value: map => map.sizeBytes, text: ifSound(map => formatBytes(map.sizeBytes)), align: 'right' },
     {
@@ -25,6 +24,8 @@ export const mapNoun: Noun<MapSnapshot> = {
     },
     { header: 'REVISION', value: map => map.revision, align: 'right', wide: true },
     { header: 'GENERATION', value: map => map.generation, wide: true },
+    // Behind the others: who reads CSV by position goes on.
+    stateColumn(soundness),
     { header: 'BROKEN', value: map => map.broken, wide: true },
   ],
 };

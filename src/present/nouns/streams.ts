@@ -6,7 +6,6 @@ import { lagText } from '../lag.ts';
 
 const COLUMNS: readonly Column<StreamSnapshot>[] = [
   { header: 'STREAM', value: stream => stream.name },
-  stateColumn(soundness),
   { header: 'LENGTH', value: stream => stream.length, text: ifSound(stream => String(stream.length)), align: 'right' },
   {
     header: 'SINKS',
@@ -66,6 +65,8 @@ const COLUMNS: readonly Column<StreamSnapshot>[] = [
     text: stream => (stream.expiresAtMs === null ? '-' : formatTime(stream.expiresAtMs)),
     wide: true,
   },
+  // Behind the others: who reads CSV by position goes on.
+  stateColumn(soundness),
   { header: 'BROKEN', value: stream => stream.broken, wide: true },
 ];
 
