@@ -21,6 +21,6 @@ export default class MapDestroy extends BaseCommand<typeof MapDestroy> {
     if (await this.planned(`destroy ${what}`)) return;
     await this.confirm(`Destroy ${what}`);
     await (broken === null ? destroyMap(link, map) : destroyBrokenMap(link, map));
-    await this.done(`destroyed ${what}`, map, { entryCount: keyCount, replicaCount });
+    await this.done(`destroyed ${what}`, map, broken === null ? { entryCount: keyCount, replicaCount } : {});
   }
 }

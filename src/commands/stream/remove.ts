@@ -38,6 +38,6 @@ export default class StreamRemove extends BaseCommand<typeof StreamRemove> {
     await this.confirm(`Remove ${what}`);
     if (broken !== null) await removeBrokenStream(link, stream);
     else await (partitions === null ? removeStream(link, stream) : removePartitionedStream(link, stream));
-    await this.done(`removed ${what}`, stream, { partitions, length, sinkCount, deadCount });
+    await this.done(`removed ${what}`, stream, broken === null ? { partitions, length, sinkCount, deadCount } : {});
   }
 }
