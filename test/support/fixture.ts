@@ -6,9 +6,15 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { newId } from '../../src/engine/core/ids.ts';
 import { RedisLink, type RedisLinkOptions } from '../../src/engine/redis/link.ts';
 import { RedisServer, type RedisServerOptions } from './redis.ts';
+import { ClusterServers } from './topology/cluster.ts';
 
-export interface RedisFixture {
-  readonly server: RedisServer;
+interface Servers {
+  readonly url: string;
+  stop(): unknown;
+}
+
+export interface Fixture<S extends Servers> {
+  readonly server: S;
   /** Prefix of every key of the present test. */
   readonly prefix: string;
   /** A link under the test's prefix, closed after the test. */
@@ -17,12 +23,23 @@ export interface RedisFixture {
   defer(end: () => unknown): void;
 }
 
+export type RedisFixture = Fixture<RedisServer>;
+
 export function useRedis(options: RedisServerOptions = {}): RedisFixture {
-  let server: RedisServer | undefined;
+  return use(() => RedisServer.start(options));
+}
+
+/** The same with a cluster. */
+export function useCluster(options: Parameters<typeof ClusterServers.start>[0] = {}): Fixture<ClusterServers> {
+  return use(() => ClusterServers.start(options));
+}
+
+function use<S extends Servers>(start: () => Promise<S>): Fixture<S> {
+  let server: S | undefined;
   let prefix = '';
   let ends: (() => unknown)[] = [];
   beforeAll(async () => {
-    server = await RedisServer.start(options);
+    server = await start();
   });
   beforeEach(() => {
     prefix = `t-${newId()}`;
@@ -34,7 +51,7 @@ export function useRedis(options: RedisServerOptions = {}): RedisFixture {
   afterAll(() => server?.stop());
   return {
     get server() {
-      if (!server) throw new Error('redis-server is started in beforeAll');
+      if (!server) throw new Error('servers are started in beforeAll');
       return server;
     },
     get prefix() {

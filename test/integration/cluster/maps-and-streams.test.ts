@@ -1,73 +1,53 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newId } from '../../../src/engine/core/ids.ts';
+import { describe, expect, it } from 'vitest';
 import { listMaps } from '../../../src/engine/inspect/maps.ts';
 import { MapClient } from '../../../src/engine/maps/map-client.ts';
 import { readWhole } from '../../../src/engine/maps/reading.ts';
 import { ReplicatedMap } from '../../../src/engine/maps/replicated-map.ts';
-import { RedisLink } from '../../../src/engine/redis/link.ts';
+import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { Reader } from '../../../src/engine/streams/reader.ts';
 import { Sink } from '../../../src/engine/streams/sink.ts';
 import { EventStream } from '../../../src/engine/streams/stream.ts';
+import { useCluster } from '../../support/fixture.ts';
 import { Load } from '../../support/load.ts';
-import { ClusterServers } from '../../support/topology/cluster.ts';
 import { ask } from '../../support/topology/commands.ts';
 import { until } from '../../support/until.ts';
 
 describe('maps and streams on a cluster', () => {
-  let cluster: ClusterServers;
-  let prefix = '';
-  let ends: (() => unknown)[] = [];
-  beforeAll(async () => {
-    cluster = await ClusterServers.start();
-  });
-  afterAll(() => cluster.stop());
-  beforeEach(() => {
-    prefix = `t-${newId()}`;
-    ends = [];
-  });
-  afterEach(async () => {
-    for (const end of ends.reverse()) await end();
-  });
-
-  async function connect(): Promise<RedisLink> {
-    const link = await RedisLink.connect({ url: cluster.url, prefix });
-    ends.push(() => link.close());
-    return link;
-  }
+  const redis = useCluster();
 
   /** Names of streams, one on each master. */
   async function streamsOn(link: RedisLink): Promise<string[]> {
     const found = new Map<unknown, string>();
     for (let n = 0; found.size < 3; n++) {
-      const master = await cluster.masterOf(await cluster.slotOf(link.keys.stream(`s${n}`).events));
+      const master = await redis.server.masterOf(await redis.server.slotOf(link.keys.stream(`s${n}`).events));
       if (!found.has(master)) found.set(master, `s${n}`);
     }
     return [...found.values()];
   }
 
   async function blockingConnections(): Promise<number> {
-    const lists = await Promise.all(cluster.nodes.map(node => ask(node, 'CLIENT', 'LIST')));
+    const lists = await Promise.all(redis.server.nodes.map(node => ask(node, 'CLIENT', 'LIST')));
     return lists.join('\n').match(/name=ponos:blocking /g)?.length ?? 0;
   }
 
   async function startLoad(): Promise<{ load: Load; slots: { map: number; stream: number } }> {
-    const link = await connect();
+    const link = await redis.connect();
     const streams = await streamsOn(link);
-    const load = await Load.start({ url: cluster.url, prefix, map: 'm', streams });
-    ends.push(() => load.abandon());
+    const load = await Load.start({ url: redis.server.url, prefix: redis.prefix, map: 'm', streams });
+    redis.defer(() => load.abandon());
     const slots = {
-      map: await cluster.slotOf(link.keys.map('m').data),
-      stream: await cluster.slotOf(link.keys.stream(streams[0] as string).events),
+      map: await redis.server.slotOf(link.keys.map('m').data),
+      stream: await redis.server.slotOf(link.keys.stream(streams[0] as string).events),
     };
     return { load, slots };
   }
 
   it('gives a reader all of several streams, each in its order, also of those that come and go', async () => {
-    const link = await connect();
+    const link = await redis.connect();
     const names = await streamsOn(link);
     const streams = await Promise.all(names.map(name => EventStream.open(link, name)));
     const reader = await Reader.open(link, names.slice(0, 2));
-    ends.push(() => reader.close());
+    redis.defer(() => reader.close());
     const read = new Map<string, string[]>(names.map(name => [name, []]));
     const reading = (async () => {
       for await (const event of reader) read.get(event.stream)?.push(event.payload.toString());
@@ -91,7 +71,7 @@ describe('maps and streams on a cluster', () => {
   });
 
   it('reads several streams to their end without following them', async () => {
-    const link = await connect();
+    const link = await redis.connect();
     const names = await streamsOn(link);
     for (const name of names) {
       await (await EventStream.open(link, name)).publishMany([1, 2, 3].map(n => ({ name: 'n', payload: `${n}` })));
@@ -102,14 +82,14 @@ describe('maps and streams on a cluster', () => {
   });
 
   it('lets a sink read streams of several nodes, and leave one at once while it waits in Redis', async () => {
-    const link = await connect();
+    const link = await redis.connect();
     const names = await streamsOn(link);
     const streams = await Promise.all(names.map(name => EventStream.open(link, name)));
     const handled: string[] = [];
     const sink = await Sink.open(link, 'k', { streams: names, blockMs: 20_000 }, event => {
       handled.push(event.stream);
     });
-    ends.push(() => sink.close());
+    redis.defer(() => sink.close());
     for (const stream of streams) await stream.publish('n', '');
     await until(() => handled.length === 3, 'an event of each');
     const startMs = performance.now();
@@ -127,12 +107,12 @@ describe('maps and streams on a cluster', () => {
   });
 
   it('counts the replicas of a map at whichever node has it', async () => {
-    const [link, other] = [await connect(), await connect()];
+    const [link, other] = [await redis.connect(), await redis.connect()];
     const maps = ['a', 'b', 'c', 'd', 'e', 'f'];
     for (const name of maps) {
       for (const each of [link, other]) {
         const map = await ReplicatedMap.join(each, name);
-        ends.push(() => map.close());
+        redis.defer(() => map.close());
         await map.set('key', 'value');
       }
     }
@@ -140,17 +120,17 @@ describe('maps and streams on a cluster', () => {
   });
 
   it('never takes a part of a map for the whole when its slot moves while it is read', async () => {
-    const link = await connect();
+    const link = await redis.connect();
     const client = await MapClient.open(link, 'large');
     const keys = Array.from({ length: 3000 }, (_, n) => `key ${n}`);
     for (let at = 0; at < keys.length; at += 1000) {
       await client.setMany(keys.slice(at, at + 1000).map(key => [key, 'value']));
     }
     const redisKeys = link.keys.map('large');
-    const slot = await cluster.slotOf(redisKeys.data);
+    const slot = await redis.server.slotOf(redisKeys.data);
     let moving = true;
     const moves = (async () => {
-      for (let move = 0; move < 10; move++) await cluster.moveSlot(slot);
+      for (let move = 0; move < 10; move++) await redis.server.moveSlot(slot);
       moving = false;
     })();
     const sizes = new Set<number>();
@@ -162,8 +142,8 @@ describe('maps and streams on a cluster', () => {
   it('loses and doubles nothing while the slots of a map and a stream move, and waits at most for the keys', async () => {
     const { load, slots } = await startLoad();
     await load.untilMore();
-    await cluster.moveSlot(slots.stream, { pauseMs: 300 });
-    await cluster.moveSlot(slots.map, { pauseMs: 300 });
+    await redis.server.moveSlot(slots.stream, { pauseMs: 300 });
+    await redis.server.moveSlot(slots.map, { pauseMs: 300 });
     await load.untilMore();
     const evidence = await load.finish();
     expect(evidence).toMatchObject({ uncertain: 0, refused: 0, lost: 0, doubled: 0, unhandled: 0, unread: 0 });
@@ -173,7 +153,7 @@ describe('maps and streams on a cluster', () => {
   it('loses and doubles nothing when a replica takes over in good order', async () => {
     const { load, slots } = await startLoad();
     await load.untilMore();
-    await cluster.failover(slots.stream);
+    await redis.server.failover(slots.stream);
     await load.untilMore();
     const evidence = await load.finish();
     expect(evidence).toMatchObject({ lost: 0, doubled: 0, unhandled: 0, unread: 0, misread: 0 });
@@ -183,11 +163,11 @@ describe('maps and streams on a cluster', () => {
   it('goes on when a master dies: nothing is doubled, and all that is there arrives everywhere', async () => {
     const { load, slots } = await startLoad();
     await load.untilMore();
-    const killed = await cluster.killMaster(slots.stream);
+    const killed = await redis.server.killMaster(slots.stream);
     await load.untilMore();
     const evidence = await load.finish();
     await killed.up();
-    await cluster.untilWell();
+    await redis.server.untilWell();
     expect(evidence).toMatchObject({ doubled: 0, unhandled: 0, unread: 0, divergent: 0, failedWrites: 0 });
     // Only what was on its way to the master is in doubt: of each stream one. The rest waited for the replica.
     expect(evidence.uncertain).toBeLessThanOrEqual(3);

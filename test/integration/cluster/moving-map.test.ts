@@ -1,11 +1,11 @@
 /** The writes of a map at each step of a move of its slot: what can be done is done, what cannot waits, nothing is done twice. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newId } from '../../../src/engine/core/ids.ts';
+import { describe, expect, it } from 'vitest';
 import { MapClient, type MapClientOptions } from '../../../src/engine/maps/map-client.ts';
 import { ReplicatedMap } from '../../../src/engine/maps/replicated-map.ts';
 import { incrementScript } from '../../../src/engine/maps/scripts.gen.ts';
-import { RedisLink, type RedisLinkOptions } from '../../../src/engine/redis/link.ts';
-import { ClusterServers, type SlotMove } from '../../support/topology/cluster.ts';
+import type { RedisLink } from '../../../src/engine/redis/link.ts';
+import { useCluster } from '../../support/fixture.ts';
+import type { SlotMove } from '../../support/topology/cluster.ts';
 import { ask, tell } from '../../support/topology/commands.ts';
 import { until } from '../../support/until.ts';
 
@@ -16,32 +16,13 @@ import { until } from '../../support/until.ts';
 const COMMAND_MS = 200;
 
 describe('a map whose slot moves', () => {
-  let cluster: ClusterServers;
-  let prefix = '';
-  let ends: (() => unknown)[] = [];
-  beforeAll(async () => {
-    cluster = await ClusterServers.start({ replicas: false });
-  });
-  afterAll(() => cluster.stop());
-  beforeEach(() => {
-    prefix = `t-${newId()}`;
-    ends = [];
-  });
-  afterEach(async () => {
-    for (const end of ends.reverse()) await end();
-  });
-
-  async function connect(options: RedisLinkOptions = {}): Promise<RedisLink> {
-    const link = await RedisLink.connect({ url: cluster.url, prefix, ...options });
-    ends.push(() => link.close());
-    return link;
-  }
+  const redis = useCluster({ replicas: false });
 
   async function open(options: MapClientOptions = {}) {
-    const link = await connect({ commandTimeoutMs: COMMAND_MS });
+    const link = await redis.connect({ commandTimeoutMs: COMMAND_MS });
     const map = await MapClient.open(link, 'm', options);
     const { data, meta, ops, changes } = link.keys.map('m');
-    const slot = await cluster.slotOf(data);
+    const slot = await redis.server.slotOf(data);
     return { link, map, keys: { data, meta, ops }, changes, slot };
   }
 
@@ -57,9 +38,9 @@ describe('a map whose slot moves', () => {
 
   /** Ends the move, whatever becomes of the test. */
   async function begin(slot: number): Promise<SlotMove> {
-    const move = await cluster.beginMove(slot);
+    const move = await redis.server.beginMove(slot);
     let over = false;
-    ends.push(async () => {
+    redis.defer(async () => {
       if (!over) await settle(move, slot);
     });
     const end = async () => {
@@ -115,7 +96,7 @@ describe('a map whose slot moves', () => {
     await writeAll(map);
     expect(await sorted(map)).toEqual(ALL_WRITTEN);
     const left = (await tell(move.source, 'CLUSTER', 'GETKEYSINSLOT', slot, 1000)) as Buffer[];
-    expect(left.map(String).filter(key => key.startsWith(prefix))).toEqual([]);
+    expect(left.map(String).filter(key => key.startsWith(redis.prefix))).toEqual([]);
   });
 
   it.for(['data', 'meta', 'ops'] as const)('makes a write wait while only its %s is elsewhere', async first => {
@@ -197,10 +178,10 @@ describe('a map whose slot moves', () => {
   it('waits while the cluster is down, too', async () => {
     const { link, map, slot } = await open();
     await map.set('a', '1');
-    const owner = await cluster.masterOf(slot);
+    const owner = await redis.server.masterOf(slot);
     const other = [0, 6000, 12_000].map(near => (near === slot ? near + 1 : near));
     const owned: number[] = [];
-    for (const each of other) if ((await cluster.masterOf(each)) === owner) owned.push(each);
+    for (const each of other) if ((await redis.server.masterOf(each)) === owner) owned.push(each);
     const gone = owned[0] as number;
     await tell(owner, 'CLUSTER', 'DELSLOTS', gone);
     await until(async () => /cluster_state:fail/.test(await ask(owner, 'CLUSTER', 'INFO')), 'the cluster to be down');
@@ -208,14 +189,14 @@ describe('a map whose slot moves', () => {
     await untilRefusedOften(link);
     await tell(owner, 'CLUSTER', 'ADDSLOTS', gone);
     expect(await write).toMatchObject({ previous: '1' });
-    await cluster.untilWell();
+    await redis.server.untilWell();
   });
 
   it('ends equal in every copy', async () => {
     const { map, slot, keys } = await open();
     await map.set('n', '0');
-    const replica = await ReplicatedMap.join(await connect(), 'm');
-    ends.push(() => replica.close());
+    const replica = await ReplicatedMap.join(await redis.connect(), 'm');
+    redis.defer(() => replica.close());
     const move = await begin(slot);
     await map.increment('n');
     await move.take(...Object.values(keys));

@@ -1,37 +1,21 @@
 /** What publishers do while the keys of a stream are in two places. */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { newId } from '../../../src/engine/core/ids.ts';
-import { RedisLink } from '../../../src/engine/redis/link.ts';
+import { describe, expect, it } from 'vitest';
 import { Sink } from '../../../src/engine/streams/sink.ts';
 import { EventStream, type EventStreamOptions } from '../../../src/engine/streams/stream.ts';
-import { ClusterServers } from '../../support/topology/cluster.ts';
+import { useCluster } from '../../support/fixture.ts';
 import { ask, tell } from '../../support/topology/commands.ts';
 import { until } from '../../support/until.ts';
 
 describe('a stream whose slot moves', () => {
-  let cluster: ClusterServers;
-  let prefix = '';
-  let ends: (() => unknown)[] = [];
-  beforeAll(async () => {
-    cluster = await ClusterServers.start({ replicas: false });
-  });
-  afterAll(() => cluster.stop());
-  beforeEach(() => {
-    prefix = `t-${newId()}`;
-    ends = [];
-  });
-  afterEach(async () => {
-    for (const end of ends.reverse()) await end();
-  });
+  const redis = useCluster({ replicas: false });
 
   /** With a sink that was opened and closed, so that its keys are there. */
   async function opened(options: EventStreamOptions = {}) {
-    const link = await RedisLink.connect({ url: cluster.url, prefix });
-    ends.push(() => link.close());
+    const link = await redis.connect();
     const stream = await EventStream.open(link, 's', options);
     const sink = await Sink.open(link, 'k', { streams: ['s'] }, async () => {});
     const keys = link.keys.stream('s');
-    const slot = await cluster.slotOf(keys.events);
+    const slot = await redis.server.slotOf(keys.events);
     return { link, stream, sink, keys, slot };
   }
 
@@ -39,7 +23,7 @@ describe('a stream whose slot moves', () => {
     const { link, stream, sink, keys, slot } = await opened({ onceRetryMs: 60_000 });
     await sink.close();
     const first = await stream.publishOnce('i', 'n', 'p');
-    const { source, take, end } = await cluster.beginMove(slot);
+    const { source, take, end } = await redis.server.beginMove(slot);
     const names = String(await ask(source, 'CLUSTER', 'GETKEYSINSLOT', slot, 100)).split(',');
     const isOnce = (key: string) => key.startsWith(keys.oncePrefix);
     const buckets = names.filter(isOnce);
@@ -63,18 +47,18 @@ describe('a stream whose slot moves', () => {
 
   it('is opened, joined and published to while it moves, though not every key that it may have is there', async () => {
     const { link, stream, sink, keys, slot } = await opened({ retention: { maxLength: 100 } });
-    const { source, take, end } = await cluster.beginMove(slot);
+    const { source, take, end } = await redis.server.beginMove(slot);
     for (const key of String(await ask(source, 'CLUSTER', 'GETKEYSINSLOT', slot, 100)).split(',')) await take(key);
     await stream.publish('n', 'p');
     await (await EventStream.open(link, 's')).publish('n', 'q');
     const second = await Sink.open(link, 'k', { streams: ['s'] }, async () => {});
-    ends.push(() => second.close());
-    ends.push(() => sink.close());
+    redis.defer(() => second.close());
+    redis.defer(() => sink.close());
     expect(Number(await link.commands.call('XLEN', keys.events))).toBe(2);
     const alone = link.keys.stream('alone');
-    const other = await cluster.slotOf(alone.events);
+    const other = await redis.server.slotOf(alone.events);
     const withoutSinks = await EventStream.open(link, 'alone', { retention: { maxLength: 100 } });
-    const otherMove = await cluster.beginMove(other);
+    const otherMove = await redis.server.beginMove(other);
     for (const key of [alone.events, alone.meta]) await otherMove.take(key);
     await withoutSinks.publish('n', 'p');
     await otherMove.end();
@@ -87,7 +71,7 @@ describe('a stream whose slot moves', () => {
     await stream.publish('n', 'first');
     await link.commands.call('ZADD', keys.consumers('k'), 0, 'gone');
     await link.commands.call('XADD', keys.dead('k'), '*', 'i', '1-0', 'c', '1', 'r', 'x');
-    const move = await cluster.beginMove(slot);
+    const move = await redis.server.beginMove(slot);
     await move.take(keys.consumers('k'));
     // Due to be moved by the next publish.
     for (const key of [keys.events, keys.meta, keys.sinks, keys.dead('k')])
@@ -106,7 +90,7 @@ describe('a stream whose slot moves', () => {
   });
 
   async function refusals(): Promise<number> {
-    const stats = await Promise.all(cluster.nodes.map(node => ask(node, 'INFO', 'errorstats')));
+    const stats = await Promise.all(redis.server.nodes.map(node => ask(node, 'INFO', 'errorstats')));
     return Number(/errorstat_TRYAGAIN:count=(\d+)/.exec(stats.join('\n'))?.[1] ?? 0);
   }
 });
