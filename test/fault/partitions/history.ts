@@ -85,6 +85,12 @@ export function judge(lines: readonly Line[], published: ReadonlyMap<string, num
   };
 }
 
+/**
+ * Stopped between the look at its lease and the first line of the handler, a process writes that line when it goes on. What
+ * it then does has no effect, as any effect looks at the lease again.
+ */
+const WAKING_MS = 500;
+
 /** From begin to end; of one that was broken by a kill to that, of one that was stopped meanwhile to when that began. */
 function runsOf(lines: readonly Line[], { killedMs, stoppedMs }: Ends): Run[] {
   const open = new Map<string, Run>();
@@ -94,8 +100,8 @@ function runsOf(lines: readonly Line[], { killedMs, stoppedMs }: Ends): Run[] {
     if (what !== 'begin' && what !== 'done' && what !== 'broken off') continue;
     const id = `${who} ${token} ${key} ${n}`;
     if (what === 'begin') {
-      const stopMs = stoppedMs.get(who)?.find(({ toMs }) => toMs > atMs)?.fromMs ?? Number.POSITIVE_INFINITY;
-      const endMs = Math.min(killedMs.get(who) ?? Number.POSITIVE_INFINITY, Math.max(stopMs, atMs));
+      const stop = stoppedMs.get(who)?.find(({ toMs }) => toMs + WAKING_MS > atMs);
+      const endMs = Math.min(killedMs.get(who) ?? Number.POSITIVE_INFINITY, stop?.fromMs ?? Number.POSITIVE_INFINITY);
       const run = { who, atMs, partition, token, key, n, count, endMs, done: false } as Run;
       open.set(id, run);
       runs.push(run);
