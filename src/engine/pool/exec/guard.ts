@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { backoffMs } from '../../core/backoff.ts';
 import { type Clock, sleep, within } from '../../core/clock.ts';
 import { ClosedError, HandlerError, OptionError } from '../../core/errors.ts';
@@ -78,8 +79,14 @@ export class Guard {
    */
   async guard(pid: number): Promise<void> {
     this.#groups.add(pid);
-    await this.#replacing;
-    await this.#tell(`{"guard":${pid}}\n`);
+    try {
+      await this.#replacing;
+      await this.#guardWith(this.#process, pid);
+    } catch (error) {
+      // Again, for the lease may have been taken up since: that there is no watchdog is no fault of the job.
+      if (!this.#process) this.#options.onOutage();
+      throw error;
+    }
   }
 
   release(pid: number): void {
@@ -173,6 +180,17 @@ export class Guard {
         this.#failures++;
         this.#options.onTrouble(error);
       });
+    }
+  }
+
+  async #guardWith(watchdog: ChildProcess | undefined, pid: number): Promise<void> {
+    try {
+      await this.#tell(`{"guard":${pid}}\n`);
+    } catch (error) {
+      // It has just ended: its successor is told of every group.
+      if (watchdog?.exitCode === null && watchdog.signalCode === null) await once(watchdog, 'exit');
+      await this.#replacing;
+      if (!this.#process) throw error;
     }
   }
 
