@@ -148,6 +148,7 @@ export class Synchronizer {
     this.#subscribed = false;
     this.replica.disconnected();
     this.#watchdog?.cancel();
+    this.#watchdog = undefined;
     this.#stale(new RedisUnavailableError(`Redis at ${this.#link.address} closed the connection`));
   }
 

@@ -166,19 +166,21 @@ export class MapFleet {
     return counts;
   }
 
-  async truth(): Promise<{ digest: string; entries: Map<string, string> }> {
+  async truth() {
     const client = await MapClient.open(this.control, 'm');
-    const { entries } = await client.readAll();
-    return { digest: digestOf(entries), entries };
+    const { entries, revision, generation } = await client.readAll();
+    return { digest: digestOf(entries), entries, revision, generation };
   }
 
   /** Waits until every copy and what every watcher was told equals Redis; in how many ms. */
   async converge(limitMs: number): Promise<number> {
     const startMs = performance.now();
     let divergent: string[] = [];
+    let truth = '';
     await until(
       async () => {
-        const { digest } = await this.truth();
+        const { digest, revision, generation, entries } = await this.truth();
+        truth = JSON.stringify({ digest, revision, generation, size: entries.size });
         const reports = await this.reports({ digests: true });
         divergent = reports
           .filter(report => report.digest !== digest || report.watchedDigest !== digest || !report.connected)
@@ -188,7 +190,7 @@ export class MapFleet {
       'every copy to equal Redis',
       { limitMs, everyMs: 50 },
     ).catch(error => {
-      throw new Error(`${error.message}: ${divergent.length} do not\n${divergent.join('\n')}`);
+      throw new Error(`${error.message}: ${divergent.length} do not\n${divergent.join('\n')}\nRedis: ${truth}`);
     });
     return Math.round(performance.now() - startMs);
   }
