@@ -19,14 +19,15 @@ export async function dumpKeys(
 ): Promise<Map<string, unknown>> {
   const dump = new Map<string, unknown>();
   for await (const names of link.commands.scanKeys(`${base}*`)) {
-    for (const name of names) {
+    const read = async (name: Buffer) => {
       const type = String(await link.commands.call('TYPE', name));
       const [unordered, command, ...args] = READS[type] ?? [false, 'DUMP'];
       const value = plain(await link.commands.call(command, name, ...args));
       if (unordered) (value as unknown[]).sort();
       if (type === 'hash') for (const field of leaveOut) delete (value as Record<string, unknown>)[field];
       dump.set(name.toString('latin1'), { type, value });
-    }
+    };
+    await Promise.all(names.map(read));
   }
   return dump;
 }

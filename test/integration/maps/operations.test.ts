@@ -3,6 +3,7 @@ import { applyDifferences, diffEntries } from '../../../src/engine/admin/map-ent
 import type { MapChange } from '../../../src/engine/maps/changes.ts';
 import { MapClient, type MapClientOptions } from '../../../src/engine/maps/map-client.ts';
 import { ReplicatedMap } from '../../../src/engine/maps/replicated-map.ts';
+import { dumpKeys } from '../../support/dump.ts';
 import { useRedis } from '../../support/fixture.ts';
 
 describe('the operations of a map', () => {
@@ -343,11 +344,7 @@ describe('keys of other types under a map', () => {
       const name = keys[broken];
       await link.commands.call('DEL', name);
       await link.commands.call('SET', name, 'precious');
-      const dump = async () => {
-        const all = ((await link.commands.call('KEYS', '*')) as Buffer[]).map(String).sort();
-        return Promise.all(all.map(async key => [key, String(await link.commands.call('DUMP', key))]));
-      };
-      const before = await dump();
+      const before = await dumpKeys(link, '');
       const expected = { code: 'WRONG_TYPE', message: expect.stringContaining(name) };
       await expect(map.set('a', '2')).rejects.toMatchObject(expected);
       await expect(map.setMany([['a', '2']])).rejects.toMatchObject(expected);
@@ -358,7 +355,7 @@ describe('keys of other types under a map', () => {
       await expect(map.destroy()).rejects.toMatchObject(expected);
       if (broken !== 'ops') await expect(map.readAll()).rejects.toMatchObject(expected);
       if (broken === 'data') await expect(map.getFresh('a')).rejects.toMatchObject(expected);
-      expect(await dump()).toEqual(before);
+      expect(await dumpKeys(link, '')).toEqual(before);
     }
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { setAsideScript } from '../../../src/engine/pool/scripts.gen.ts';
 import type { Shard } from '../../../src/engine/pool/shard.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
+import { dumpKeys } from '../../support/dump.ts';
 import { usePool } from '../../support/pool.ts';
 import { epochOf, joinWorker, LONG_LEASE, openShard, passTime, request } from '../../support/shard.ts';
 
@@ -367,13 +368,13 @@ describe('a key of a wrong type', () => {
       await shard.dispatch(request('waits'));
       if (name === 'reap') await passTime(link, fixture.pool, LONG_LEASE.leaseMs + LONG_LEASE.graceMs + 1);
       await link.commands.call('SET', bad, 'not ours');
-      const before = await dump(link);
+      const before = await dumpKeys(link, '');
       try {
         await acts[name]?.(shard, { runs: first.token }, link);
       } catch (error) {
         refusedCount++;
         expect(error).toMatchObject({ code: 'WRONG_TYPE', message: expect.stringContaining(String(bad)) });
-        expect(await dump(link)).toEqual(before);
+        expect(await dumpKeys(link, '')).toEqual(before);
       }
       // What stands under the name of a job's notifications goes with the job.
       if (bad === names.notes) continue;
@@ -385,10 +386,4 @@ describe('a key of a wrong type', () => {
     }
     expect(refusedCount).toBeGreaterThan(batches.has(name) ? 0 : 1);
   });
-
-  async function dump(link: RedisLink): Promise<Record<string, string>> {
-    const keys = ((await link.commands.call('KEYS', '*')) as Buffer[]).map(String).sort();
-    const values = await Promise.all(keys.map(key => link.commands.call('DUMP', key)));
-    return Object.fromEntries(keys.map((key, i) => [key, (values[i] as Buffer).toString('hex')]));
-  }
 });

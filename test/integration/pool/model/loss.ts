@@ -149,7 +149,7 @@ async function reassert(each: Step & { do: 'reassert' }, model: Model, real: Rea
   Object.assign(restored, { state: becomes, attempt, notes, stoppedAfter, token: state === 'pending' ? 0 : token });
 }
 
-export async function dump({ link, pool }: Real): Promise<Copy['keys']> {
+async function dump({ link, pool }: Real): Promise<Copy['keys']> {
   const { base } = link.keys.pool(pool);
   const found: Copy['keys'] = [];
   for await (const names of link.commands.scanKeys(`${base}*`)) {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import * as scripts from '../../../../src/engine/pool/scripts.gen.ts';
-import { dump } from './loss.ts';
+import { dumpKeys } from '../../../support/dump.ts';
 import { type Command, GROUPS, KEYS, type Model, quarantined, type Real, WORKERS } from './model.ts';
 import { NAMES } from './timeline.ts';
 
@@ -53,12 +53,9 @@ async function take(model: Model, real: Real): Promise<void> {
 }
 
 /** All but the clock of the shard. */
-async function contents(real: Real): Promise<Record<string, unknown>> {
-  const { config } = real.shard.keys;
-  const found: Record<string, unknown> = {};
-  for (const [name, bytes] of await dump(real))
-    if (String(name) !== config) found[String(name)] = bytes.toString('hex');
+async function contents({ link, pool, shard }: Real): Promise<Map<string, unknown>> {
+  const { base, config } = link.keys.pool(pool);
+  const found = await dumpKeys(link, base);
   const fields = ['epoch', 'token', 'count', 'queued', 'limit', 'generation', 'dispatched', 'quarantine-until'];
-  found[config] = (await real.shard.readConfig(...fields)).map(String);
-  return found;
+  return found.set(config, (await shard.readConfig(...fields)).map(String));
 }
