@@ -149,7 +149,8 @@ describe('the database of an address', () => {
     const args = ['--databases', '4'];
     const server = await RedisServer.start({ args });
     const link = await RedisLink.connect({ url: `${server.url}/3`, commandTimeoutMs: 200 });
-    const lease = await link.openLease();
+    const lease = link.createLease();
+    await lease.open();
     const set = async (key: string) => {
       const errors = await Promise.all(
         [link.commands, lease].map(connection =>

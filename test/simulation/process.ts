@@ -132,11 +132,7 @@ export class SimulatedProcess {
       commands,
       registry: new Registry(commands, keys),
       subscriptions: new ServerSubscriptions(subscriber, this.clock, () => subscriber.open()),
-      async openLease() {
-        const lease = connection('lease');
-        await lease.open();
-        return lease;
-      },
+      createLease: () => connection('lease'),
       async close() {},
     };
     return link as unknown as RedisLink;

@@ -24,7 +24,7 @@ export interface LeaseOptions {
   firstRenewalMs?: number | undefined;
   /** Asks Redis; false when the lease is over there. */
   renew: () => Promise<boolean>;
-  /** Called when Redis does not answer in time: the socket may be dead. */
+  /** Called when Redis does not answer in time: the socket may be dead. A reply that comes all the same still counts. */
   onSilence: () => void;
   random?: (() => number) | undefined;
   /** How late this process runs its timers. */
@@ -40,9 +40,11 @@ export class Lease implements WorkerLease {
   readonly #leaseClock: LeaseClock;
   #deadlineMs = 0;
   #held = false;
+  /** Another one each time the lease begins or ends: what was asked for under one counts for no other. */
+  #term = 0;
   #renewTimer: Timer | undefined;
   #deadlineTimer: Timer | undefined;
-  #renewing: Promise<void> | undefined;
+  readonly #renewing = new Set<Promise<void>>();
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -81,6 +83,8 @@ export class Lease implements WorkerLease {
   begin(sentMs: number): boolean {
     if (this.#leaseClock.nowMs() - sentMs > this.#options.terms().leaseMs / 2) return false;
     this.#held = true;
+    this.#term++;
+    this.#deadlineMs = 0;
     this.#extend(sentMs);
     this.#armRenewal(sentMs, this.#options.firstRenewalMs);
     this.#armDeadline();
@@ -111,7 +115,7 @@ export class Lease implements WorkerLease {
   async stop(): Promise<void> {
     this.#held = false;
     this.#cancel();
-    await this.#renewing;
+    await Promise.all(this.#renewing);
   }
 
   #cancel(): void {
@@ -121,7 +125,7 @@ export class Lease implements WorkerLease {
 
   #extend(sentMs: number): void {
     const { leaseMs, marginMs } = this.#options.terms();
-    this.#deadlineMs = sentMs + leaseMs - marginMs;
+    this.#deadlineMs = Math.max(this.#deadlineMs, sentMs + leaseMs - marginMs);
   }
 
   #armRenewal(sentMs: number, mostMs = Number.POSITIVE_INFINITY): void {
@@ -137,34 +141,46 @@ export class Lease implements WorkerLease {
   #renewIn(delayMs: number): void {
     this.#renewTimer?.cancel();
     this.#renewTimer = this.#options.clock.after(Math.max(0, delayMs), () => {
-      this.#renewing ??= this.#renew().finally(() => {
-        this.#renewing = undefined;
-      });
+      const renewing = this.#renew().finally(() => this.#renewing.delete(renewing));
+      this.#renewing.add(renewing);
     });
   }
 
+  /** Resolves when there is an answer, or has been none for long: then it is asked again, and either answer counts. */
   async #renew(): Promise<void> {
     const { clock, terms, renew, onSilence } = this.#options;
     const { leaseMs } = terms();
+    const term = this.#term;
     const sentMs = this.#leaseClock.nowMs();
-    try {
-      const renewed = await within(clock, this.#patienceMs(leaseMs), renew(), () => {
-        // The socket may be dead without a sign. One that was closed is opened again without being told.
-        onSilence();
-        throw new RedisUnavailableError('no answer to the renewal of the lease', { uncertain: true });
-      });
-      if (!this.#held) return;
-      if (!renewed) return this.lose('Redis says so');
-      // A reply that comes after the deadline revives nothing: the handlers were told to stop.
-      if (!this.check()) return;
-      this.#extend(sentMs);
-      this.events.emit('renewed', undefined);
-      this.#armRenewal(sentMs);
-    } catch (error) {
-      if (!this.#held) return;
-      this.events.emit('error', error);
-      this.#renewIn(Math.min(MAX_RETRY_MS, leaseMs / 10));
-    }
+    let silent = false;
+    const answered = renew().then(
+      renewed => this.#answered(renewed, sentMs, term),
+      (error: unknown) => {
+        // It was told then, and asked again.
+        if (!silent) this.#failed(error, term);
+      },
+    );
+    await within(clock, this.#patienceMs(leaseMs), answered, () => {
+      silent = true;
+      onSilence();
+      this.#failed(new RedisUnavailableError('no answer to the renewal of the lease', { uncertain: true }), term);
+    });
+  }
+
+  #answered(renewed: boolean, sentMs: number, term: number): void {
+    if (!this.#held || term !== this.#term) return;
+    if (!renewed) this.lose('Redis says so');
+    // A reply that comes after the deadline revives nothing: the handlers were told to stop.
+    if (!this.check()) return;
+    this.#extend(sentMs);
+    this.events.emit('renewed', undefined);
+    this.#armRenewal(sentMs);
+  }
+
+  #failed(error: unknown, term: number): void {
+    if (!this.#held || term !== this.#term) return;
+    this.events.emit('error', error);
+    this.#renewIn(Math.min(MAX_RETRY_MS, this.#options.terms().leaseMs / 10));
   }
 
   /** How long to wait for a reply: as long as leaves time for another attempt on a new socket. */

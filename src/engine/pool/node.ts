@@ -6,12 +6,12 @@ import { newId } from '../core/ids.ts';
 import { checkName } from '../core/names.ts';
 import { openAll } from '../core/open-all.ts';
 import { type OptionInput, resolveOptions } from '../core/options.ts';
-import type { Connection } from '../redis/connection.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { PoolClient } from './client.ts';
 import { resolveDurability } from './durability.ts';
 import type { JobHandler } from './handler.ts';
 import { hash64 } from './hash.ts';
+import { LeaseLine } from './lease-line.ts';
 import { LoopLag } from './loop-lag.ts';
 import { clientOptions, type NodeSettings, nodeOptions, type PoolNodeOptions, workerOptions } from './options.ts';
 import { PoolView } from './pool-view.ts';
@@ -38,7 +38,7 @@ export interface AddWorkerOptions extends OptionInput<typeof workerOptions> {
 /** A process in a pool that hosts workers, and dispatches as any client does. */
 export class PoolNode extends PoolClient {
   readonly #settings: NodeSettings;
-  readonly #leaseConnections: readonly Connection[];
+  readonly #leaseLines: readonly LeaseLine[];
   readonly #workers = new Set<Worker>();
   readonly #lag: LoopLag;
   /** One for each shard. */
@@ -51,12 +51,12 @@ export class PoolNode extends PoolClient {
     view: PoolView,
     id: string,
     settings: NodeSettings,
-    leases: readonly Connection[],
+    leases: readonly LeaseLine[],
     options: PoolNodeOptions,
   ) {
     super(view, id, settings.maxPayloadBytes, resolveDurability(options.durability));
     this.#settings = settings;
-    this.#leaseConnections = leases;
+    this.#leaseLines = leases;
     this.#lag = new LoopLag(view.link.clock, () => [...this.#workers].some(worker => worker.jobCount > 0));
     const { host = hostname(), version = '', protocols = PROTOCOL } = options;
     this.#about = { host, version, startedAtMs: view.link.clock.wallMs(), protocols };
@@ -125,7 +125,7 @@ export class PoolNode extends PoolClient {
       shards,
       clock: link.clock,
       random: Math.random,
-      leaseConnections: this.#leaseConnections,
+      leaseLines: this.#leaseLines,
       subscriptions: link.subscriptions,
       settings: this.#settings,
       handler,
@@ -193,15 +193,15 @@ export class PoolNode extends PoolClient {
       within(this.view.link.clock, this.#settings.closeTimeoutMs, tickers, () => {}),
     ]);
     await Promise.all(this.#schedulers.map(scheduler => scheduler.stop()));
-    await Promise.all(this.#leaseConnections.map(connection => connection.close()));
+    await Promise.all(this.#leaseLines.map(line => line.close()));
     await super.end();
   }
 }
 
 /** One for each shard: a renewal without an answer has its connection opened anew, which must not cost other shards theirs. */
-function openLeases({ link, shards }: PoolView): Promise<Connection[]> {
+function openLeases({ link, shards }: PoolView): Promise<LeaseLine[]> {
   return openAll(
-    shards.map(() => link.openLease()),
-    connection => connection.close(),
+    shards.map(() => LeaseLine.open(link.clock, () => link.createLease())),
+    line => line.close(),
   );
 }

@@ -12,13 +12,13 @@ import { type Clock, sleep, type Timer, within } from '../core/clock.ts';
 import type { Emitter } from '../core/emitter.ts';
 import { ConflictError, PonosError, RedisUnavailableError } from '../core/errors.ts';
 import { PeriodicTask } from '../core/periodic.ts';
-import type { Connection } from '../redis/connection.ts';
 import type { Subscription, Subscriptions } from '../redis/subscriptions.ts';
 import { depart } from './departure.ts';
 import type { JobHandler } from './handler.ts';
 import { HealthReport } from './health.ts';
 import { JobTable } from './job-table.ts';
 import { Lease } from './lease.ts';
+import type { LeaseLine } from './lease-line.ts';
 import type { LoopLag } from './loop-lag.ts';
 import { MailboxCursor } from './mailbox.ts';
 import type { Membership, WorkerInfo } from './membership.ts';
@@ -39,7 +39,7 @@ export interface ShardWorkerSetup {
   membership: Membership;
   clock: Clock;
   random: () => number;
-  leaseConnection: Connection;
+  leaseLine: LeaseLine;
   subscriptions: Subscriptions;
   settings: NodeSettings;
   handler: JobHandler;
@@ -104,7 +104,7 @@ export class ShardWorker {
       lagMs: () => setup.lag.p99Ms,
       firstRenewalMs: settings.settleMs,
       renew: () => this.#renew(),
-      onSilence: () => setup.leaseConnection.reconnect(),
+      onSilence: () => setup.leaseLine.doubt(),
     });
     this.#zombies = new Zombies(clock, keys => this.events.emit('zombies', { keys }));
     this.#persist = { clock, signal: AbortSignal.any([this.#closing.signal, this.#abandoned.signal]), onError };
@@ -225,14 +225,14 @@ export class ShardWorker {
   }
 
   async #open(): Promise<void> {
-    const { subscriptions, shard, handler, id, membership, leaseConnection } = this.#setup;
+    const { subscriptions, shard, handler, id, membership, leaseLine } = this.#setup;
     await handler.attach?.(this.#lease);
     this.#offs.push(
       this.#lease.events.on('lost', () => this.#fenced()),
       this.#lease.events.on('renewed', () => this.#checkLag()),
       this.#lease.events.on('error', error => this.events.emit('error', error)),
       membership.events.on('changed', () => this.#reconcile.poke()),
-      leaseConnection.events.on('ready', () => this.#reconcile.poke()),
+      leaseLine.events.on('ready', () => this.#reconcile.poke()),
       shard.events.on('lost', () => {
         this.#lossCount++;
         this.#reconcile.poke();
@@ -280,11 +280,11 @@ export class ShardWorker {
 
   /** Whether the lease was extended. In quarantine Redis may not know the worker: it registers again. */
   async #renew(): Promise<boolean> {
-    const { shard, leaseConnection, id, lag } = this.#setup;
+    const { shard, leaseLine, id, lag } = this.#setup;
     const lagMs = lag.p99Ms;
     const lagging = lagMs > lagLimitMs(shard.terms);
     const news = this.#health.news({ zombieCount: this.#zombies.count, lagMs, lagging });
-    const reply = await shard.renew(leaseConnection, id, this.#self(), news);
+    const reply = await leaseLine.ask(connection => shard.renew(connection, id, this.#self(), news));
     if (reply.status === 'RENEWED') this.#health.told(news);
     if (reply.status === 'UNKNOWN') {
       this.#reconcile.poke();

@@ -4,15 +4,15 @@
  */
 import { Emitter } from '../core/emitter.ts';
 import { openAll } from '../core/open-all.ts';
-import type { Connection } from '../redis/connection.ts';
+import type { LeaseLine } from './lease-line.ts';
 import type { ShardView } from './shard-view.ts';
 import { ShardWorker, type ShardWorkerSetup, type WorkerState } from './shard-worker.ts';
 import { SHARD_EVENTS, type WorkerEvents } from './worker-events.ts';
 
-export interface WorkerSetup extends Omit<ShardWorkerSetup, 'shard' | 'membership' | 'leaseConnection' | 'events'> {
+export interface WorkerSetup extends Omit<ShardWorkerSetup, 'shard' | 'membership' | 'leaseLine' | 'events'> {
   shards: readonly ShardView[];
   /** Of each shard. */
-  leaseConnections: readonly Connection[];
+  leaseLines: readonly LeaseLine[];
   /** Called with the worker's events before it registers. */
   listen(events: Emitter<WorkerEvents>): void;
 }
@@ -74,13 +74,13 @@ export class Worker {
     await Promise.all(this.#parts.map(part => part.close()));
   }
 
-  async #open({ shards, leaseConnections, ...setup }: WorkerSetup): Promise<void> {
+  async #open({ shards, leaseLines, ...setup }: WorkerSetup): Promise<void> {
     const opening = shards.map(({ shard, membership }, at) =>
       ShardWorker.open({
         ...setup,
         shard,
         membership,
-        leaseConnection: leaseConnections[at] as Connection,
+        leaseLine: leaseLines[at] as LeaseLine,
         events: this.#partEvents(),
       }),
     );

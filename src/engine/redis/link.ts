@@ -144,9 +144,9 @@ export class RedisLink {
     return this.#durable;
   }
 
-  /** A new connection for lease renewals: no queue while offline, so an old renewal never fires late. */
-  openLease(): Promise<Connection> {
-    return this.#open('lease');
+  /** A new connection for lease renewals, to be opened: no queue while offline, so an old renewal never fires late. */
+  createLease(): Connection {
+    return this.#create('lease');
   }
 
   /** A new connection for blocking reads of keys in the slot of `key`. */

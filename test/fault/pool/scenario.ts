@@ -5,7 +5,8 @@
 import { type LeaseTerms, leasePresets } from '../../../src/engine/pool/options.ts';
 import { recordFigures, seeds } from '../report.ts';
 import { judge } from './checker.ts';
-import { type JournalEvent, nowMs } from './journal.ts';
+import { slowestDispatchMs, toldSince } from './dispatches.ts';
+import { nowMs } from './journal.ts';
 import { Stage, type StageOptions } from './stage.ts';
 
 /** Short, so that the tests are; every wait and bound is derived from it. */
@@ -125,6 +126,7 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
   }
   for (const { jobs, detail } of history.find('failed')) problems.push(`failed: ${jobs?.[0]?.[0]}: ${detail}`);
   const restarts = [...verdict.restarts.values()];
+  const slowestMs = slowestDispatchMs(history.events, fromMs);
   const figures = {
     gapMs: verdict.gap.ms,
     runningGapMs: verdict.runningGap.ms,
@@ -132,28 +134,14 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
     restarts: restarts.reduce((a, b) => a + b, 0),
     mostRestarts: Math.max(0, ...restarts),
     lateMs: stage.lateMs,
-    ...toldDispatchers(history.events, fromMs),
+    ...(slowestMs > 0 ? { slowestDispatchMs: slowestMs } : {}),
+    ...toldSince(history.events, fromMs),
     ...more,
   };
   problems.push(...outOfBounds(figures, scenario.bounds(options), busy ? stage.lateMs : 0));
   if (problems.length === 0) await stage.removeHistory();
   const { overlaps, missing } = verdict;
   return { seed, figures, overlaps: overlaps.length, lost: missing.length, problems, folder: stage.fleet.folder };
-}
-
-/** Errors that dispatchers met and sent again after, by code, and the longest a dispatch took in all. */
-function toldDispatchers(events: readonly JournalEvent[], fromMs: number): Record<string, number> {
-  const told: Record<string, number> = {};
-  const sentMs = new Map<string, number>();
-  let slowestMs = 0;
-  for (const { what, atMs, jobs, detail } of events) {
-    const key = jobs?.[0]?.[0] ?? '';
-    if (what === 'sent') sentMs.set(key, atMs);
-    if (atMs < fromMs) continue;
-    if (what === 'accepted') slowestMs = Math.max(slowestMs, atMs - (sentMs.get(key) ?? atMs));
-    if (what === 'told') told[`told ${detail}`] = (told[`told ${detail}`] ?? 0) + 1;
-  }
-  return slowestMs > 0 ? { slowestDispatchMs: slowestMs, ...told } : told;
 }
 
 async function untilHeard(stage: Stage): Promise<void> {

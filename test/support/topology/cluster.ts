@@ -4,6 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { RedisLink } from '../../../src/engine/redis/link.ts';
+import type { Argument } from '../../../src/engine/redis/script.ts';
 import { freePort, RedisServer } from '../redis.ts';
 import { until } from '../until.ts';
 import { ask, tell } from './commands.ts';
@@ -119,20 +121,25 @@ export class ClusterServers {
   async moveSlot(slot: number, options: { pauseMs?: number; batch?: number } = {}): Promise<{ keyCount: number }> {
     const { pauseMs = 0, batch = 1 } = options;
     const move = await this.beginMove(slot);
-    const total = Number(await ask(move.source, 'CLUSTER', 'COUNTKEYSINSLOT', slot));
-    let keyCount = 0;
-    for (let paused = pauseMs === 0; ; ) {
-      const keys = (await tell(move.source, 'CLUSTER', 'GETKEYSINSLOT', slot, batch)) as Buffer[];
-      if (keys.length === 0) break;
-      await move.take(...keys);
-      keyCount += keys.length;
-      if (!paused && keyCount >= total / 2) {
-        paused = true;
-        await pause(pauseMs);
+    const source = await RedisLink.connect({ url: move.source.url, connectAttempts: 1 });
+    try {
+      const total = Number(await source.commands.call('CLUSTER', 'COUNTKEYSINSLOT', slot));
+      let keyCount = 0;
+      for (let paused = pauseMs === 0; ; ) {
+        const keys = (await source.commands.call('CLUSTER', 'GETKEYSINSLOT', slot, batch)) as Buffer[];
+        if (keys.length === 0) break;
+        await source.commands.call(...migrate(move.target, keys));
+        keyCount += keys.length;
+        if (!paused && keyCount >= total / 2) {
+          paused = true;
+          await pause(pauseMs);
+        }
       }
+      await move.end();
+      return { keyCount };
+    } finally {
+      await source.close();
     }
-    await move.end();
-    return { keyCount };
   }
 
   /** The steps of a move, one at a time: both sides have been told. */
@@ -145,7 +152,7 @@ export class ClusterServers {
       source,
       target,
       take: async (...keys) => {
-        await tell(source, 'MIGRATE', '127.0.0.1', target.port, '', 0, 5000, 'KEYS', ...keys);
+        await tell(source, ...migrate(target, keys));
       },
       end: async () => {
         // The target first: a client that is sent there by the source must find it the owner.
@@ -206,6 +213,10 @@ export class ClusterServers {
   #idOf(node: RedisServer): string {
     return (this.#places[this.nodes.indexOf(node)] as Place).id;
   }
+}
+
+function migrate(target: RedisServer, keys: readonly (string | Buffer)[]): [string, ...Argument[]] {
+  return ['MIGRATE', '127.0.0.1', target.port, '', 0, 5000, 'KEYS', ...keys];
 }
 
 function holds(range: string, slot: number): boolean {

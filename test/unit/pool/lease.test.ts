@@ -24,6 +24,13 @@ function makeLease(renew: () => Promise<boolean>, lagMs = 0) {
   return { clock, lease, lost, silences: () => silences };
 }
 
+/** What it waits for at its end passes. */
+async function ended(clock: ManualClock, lease: Lease): Promise<void> {
+  const stopped = lease.stop();
+  await clock.advance(TERMS.leaseMs);
+  await stopped;
+}
+
 describe('a lease', () => {
   it('stands as long as it is renewed', async () => {
     let renewals = 0;
@@ -130,7 +137,52 @@ describe('a lease', () => {
     expect(lost.length).toBe(1);
   });
 
-  it('drops a socket that does not answer, and tries again before the deadline', async () => {
+  it('lasts when a server that stands still at each renewal answers late, again and again', async () => {
+    const SLOW_MS = HELD_MS / 2 - 1;
+    const { clock, lease, lost, silences } = makeLease(
+      () => new Promise(resolve => clock.after(SLOW_MS, () => resolve(true))),
+    );
+    lease.begin(lease.nowMs());
+    await clock.advance(60_000);
+    expect(lease.owned).toBe(true);
+    expect(lost).toEqual([]);
+    expect(silences()).toBeGreaterThan(10);
+    await ended(clock, lease);
+  });
+
+  it('is not shortened by the reply to an earlier renewal that overtakes', async () => {
+    const replies: ((renewed: boolean) => void)[] = [];
+    const { clock, lease } = makeLease(() => new Promise(resolve => replies.push(resolve)));
+    lease.begin(lease.nowMs());
+    while (replies.length < 2) await clock.advance(1);
+    replies[1]?.(true);
+    await clock.advance(0);
+    const leftMs = lease.leftMs();
+    replies[0]?.(true);
+    await clock.advance(0);
+    expect(lease.leftMs()).toBe(leftMs);
+    await ended(clock, lease);
+  });
+
+  it.each([true, false])('takes no word from a reply to an earlier one: %s', async late => {
+    const replies: ((renewed: boolean) => void)[] = [];
+    const { clock, lease, lost } = makeLease(() => new Promise(resolve => replies.push(resolve)));
+    lease.begin(lease.nowMs());
+    await clock.advance(HELD_MS + 1);
+    expect(lost.length).toBe(1);
+    lease.begin(lease.nowMs());
+    const leftMs = lease.leftMs();
+    replies[0]?.(late);
+    await clock.advance(0);
+    expect({ leftMs: lease.leftMs(), lost: lost.length }).toEqual({ leftMs, lost: 1 });
+    // It is renewed all the same.
+    const asked = replies.length;
+    await clock.advance(TERMS.leaseMs / 3);
+    expect(replies.length).toBeGreaterThan(asked);
+    await ended(clock, lease);
+  });
+
+  it('doubts a socket that does not answer, and tries again before the deadline', async () => {
     let calls = 0;
     const { clock, lease, lost, silences } = makeLease(() => {
       calls++;

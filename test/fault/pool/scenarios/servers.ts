@@ -1,29 +1,16 @@
 /** What befalls the servers when there are several: one takes over from another, or slots move. */
 import type { ClusterServers } from '../../../support/topology/cluster.ts';
 import type { ReplicatedPair } from '../../../support/topology/pair.ts';
-import type { Sentinels } from '../../../support/topology/sentinels.ts';
+import { DOWN_AFTER_MS, type Sentinels } from '../../../support/topology/sentinels.ts';
 import { nowMs } from '../journal.ts';
 import { CALM, type Scenario } from '../scenario.ts';
 import type { Stage, StageOptions } from '../stage.ts';
+import { movedSlot, under } from './under.ts';
 
 const MISSED_MS = 3000;
 /** Of each: starting the servers takes as long as the fault. */
 const USUAL_RUNS = 10;
 const SMALL = { workers: 2, jobs: 30, jobsPerSecond: 20 };
-
-/** Before the fault, under load. */
-async function warmUp(stage: Stage): Promise<void> {
-  await stage.last(stage.between(300, 1000));
-}
-
-/** Until everything runs again, and some load after it. */
-async function recover(stage: Stage): Promise<{ backMs: number }> {
-  const overMs = nowMs();
-  await stage.untilAlive(overMs);
-  const backMs = nowMs() - overMs;
-  await stage.last(stage.between(500, 1500));
-  return { backMs };
-}
 
 function stale(outageMs: number): Scenario {
   return {
@@ -46,7 +33,11 @@ function stale(outageMs: number): Scenario {
       await stage.last(outageMs);
       await pair.promote();
       stage.note('the replica is the master');
-      return recover(stage);
+      const overMs = nowMs();
+      await stage.untilAlive(overMs);
+      const backMs = nowMs() - overMs;
+      await stage.last(stage.between(500, 1500));
+      return { backMs };
     },
     // A worker that outlived its lease waits for the end of the quarantine.
     bounds: ({ lease }) => ({ backMs: lease.leaseMs + 2000, gapMs: outageMs + lease.leaseMs + 2000 }),
@@ -65,16 +56,13 @@ function withSentinels(
     stage: { servers: 'sentinels', jobs: 150, jobsPerSecond: 30, durableReplicas: 1, lease: CALM },
     ...(short ? { short } : {}),
     usualRuns: USUAL_RUNS,
-    async inject(stage) {
-      await warmUp(stage);
-      stage.note(fault);
-      await act(stage.servers.sentinels as Sentinels);
-      // The new master has no replica for a while.
-      stage.settleForNoReplica();
-      stage.note('there is another master');
-      return recover(stage);
-    },
-    bounds: ({ lease }) => ({ backMs: lease.leaseMs + 2000 }),
+    inject: stage =>
+      under(stage, fault, async () => {
+        await act(stage.servers.sentinels as Sentinels);
+        // The new master has no replica for a while.
+        stage.settleForNoReplica();
+      }),
+    bounds: ({ lease }) => ({ backMs: lease.leaseMs + 2000, answeredMs: DOWN_AFTER_MS + 2000 }),
   };
 }
 
@@ -91,12 +79,8 @@ function onCluster(
     usualRuns: USUAL_RUNS,
     async inject(stage) {
       const cluster = stage.servers.cluster as ClusterServers;
-      const slot = await cluster.slotOf(stage.link.keys.pool('faults').config);
-      await warmUp(stage);
-      stage.note(fault);
-      await act(cluster, slot, stage);
-      stage.note('it is over');
-      return recover(stage);
+      const [slot] = (await stage.slots) as [number];
+      return under(stage, fault, () => act(cluster, slot, stage));
     },
     ...more,
   };
@@ -121,7 +105,7 @@ export const serverScenarios: Scenario[] = [
     'nothing stops while the slot of the pool moves key by key',
     'slot of a cluster moved key by key, with its keys in two places for a second, under load',
     (cluster, slot) => cluster.moveSlot(slot, { pauseMs: 1000 }),
-    { short: SMALL, bounds: () => ({ backMs: 1000, gapMs: 1000, fences: 0 }) },
+    { short: SMALL, bounds: movedSlot },
   ),
   onCluster(
     'nothing stops when a replica of a cluster takes over in agreement with its master',

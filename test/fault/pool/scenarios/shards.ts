@@ -4,9 +4,11 @@ import type { RedisServer } from '../../../support/redis.ts';
 import type { ClusterServers } from '../../../support/topology/cluster.ts';
 import { tell } from '../../../support/topology/commands.ts';
 import { judge } from '../checker.ts';
+import { slowestDispatchMs } from '../dispatches.ts';
 import { type JournalEvent, nowMs } from '../journal.ts';
 import { CALM, type Scenario } from '../scenario.ts';
-import type { Stage, StageOptions } from '../stage.ts';
+import type { StageOptions } from '../stage.ts';
+import { movedSlot, under } from './under.ts';
 
 const STAGE: Partial<StageOptions> = {
   servers: 'cluster',
@@ -31,31 +33,6 @@ function about(events: readonly JournalEvent[], chosen: (key: string) => boolean
     const jobs = event.jobs?.filter(([key]) => chosen(key)) ?? [];
     return jobs.length > 0 ? [{ ...event, jobs }] : [];
   });
-}
-
-/** The longest that a dispatch took in all, of those sent since. */
-function slowestDispatchMs(events: readonly JournalEvent[], fromMs: number): number {
-  const sentMs = new Map<string, number>();
-  let slowestMs = 0;
-  for (const { what, atMs, jobs } of events) {
-    const key = jobs?.[0]?.[0] ?? '';
-    if (what === 'sent' && atMs >= fromMs) sentMs.set(key, atMs);
-    if (what === 'accepted') slowestMs = Math.max(slowestMs, atMs - (sentMs.get(key) ?? atMs));
-  }
-  return slowestMs;
-}
-
-/** Under load before it, while everything comes back, and after that. */
-async function under(stage: Stage, fault: string, act: () => Promise<unknown>): Promise<{ backMs: number }> {
-  await stage.last(stage.between(300, 1000));
-  stage.note(fault);
-  await act();
-  stage.note('it is over');
-  const overMs = nowMs();
-  await stage.untilAlive(overMs);
-  const backMs = nowMs() - overMs;
-  await stage.last(stage.between(500, 1500));
-  return { backMs };
 }
 
 /** `end`: how the master ends; `coverage`: whether the other masters serve nobody either, until the replica has taken over. */
@@ -137,6 +114,6 @@ export const shardScenarios: Scenario[] = [
         cluster.moveSlot(slots[moved] as number, { pauseMs: 1000 }),
       );
     },
-    bounds: () => ({ backMs: 1000, gapMs: 1000, fences: 0 }),
+    bounds: movedSlot,
   },
 ];
