@@ -3,8 +3,8 @@ import { nowMs } from '../journal.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
 
-/** What a busy machine adds to a timer. */
-const LATE_MS = 150;
+/** What a timer may be late. */
+const LATE_MS = 20;
 
 /** Cuts a worker off in some way for so many leases; gives when it gave itself up. */
 async function cutOff(stage: Stage, mode: 'blackhole' | 'swallow', leases: number): Promise<Record<string, number>> {

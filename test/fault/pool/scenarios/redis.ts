@@ -1,20 +1,23 @@
 /** What befalls Redis. */
+import { type LeaseTerms, leasePresets } from '../../../../src/engine/pool/options.ts';
 import type { History } from '../history.ts';
 import { nowMs } from '../journal.ts';
 import { CALM, type Scenario } from '../scenario.ts';
 
-export const redisScenarios: Scenario[] = [
-  {
-    name: 'nothing accepted is lost when Redis is killed, and what ran goes on within a second',
-    fault: 'SIGKILL of Redis with an append-only file, under 50 dispatches a second; back after 0.2 to 1 s',
-    stage: { workers: 3, jobs: 100, jobsPerSecond: 50, lease: CALM, redisArgs: ['--appendonly', 'yes'] },
-    short: { jobs: 40, jobsPerSecond: 20 },
+const PAUSE_MS = 1000;
+/** What Redis may take to be there again. */
+const RESTART_MS = 400;
+
+function redisKilled(scenario: Omit<Scenario, 'inject'> & { outageMs: (lease: LeaseTerms) => number }): Scenario {
+  return {
+    ...scenario,
+    stage: { workers: 3, jobs: 100, jobsPerSecond: 50, redisArgs: ['--appendonly', 'yes'], ...scenario.stage },
     async inject(stage) {
       await stage.last(stage.between(300, 800));
       const running = [...stage.history.read().owners().keys()];
       stage.note('SIGKILL redis');
       await stage.redis.down('SIGKILL');
-      await stage.last(stage.between(200, 1000));
+      await stage.last(scenario.outageMs(stage.options.lease));
       await stage.redis.up();
       stage.note('redis is up');
       const upMs = nowMs();
@@ -27,9 +30,33 @@ export const redisScenarios: Scenario[] = [
       await stage.last(stage.between(300, 800));
       return { backMs };
     },
+  };
+}
+
+export const redisScenarios: Scenario[] = [
+  redisKilled({
+    name: 'nothing accepted is lost when Redis is killed, and what ran goes on within a second',
+    fault: 'SIGKILL of Redis with an append-only file, under 50 dispatches a second; back after 2 s',
+    stage: { lease: leasePresets.default },
+    short: { lease: CALM, jobs: 40, jobsPerSecond: 20 },
+    usualRuns: 10,
+    outageMs: ({ leaseMs, marginMs }) => Math.min(2000, (leaseMs * 2) / 3 - marginMs - RESTART_MS),
     // What was accepted at the last moment and had not begun waits for the end of the quarantine.
-    bounds: ({ lease }) => ({ backMs: 1000, gapMs: lease.leaseMs + 3000, mostRestarts: 1 }),
-  },
+    bounds: ({ lease }) => ({ backMs: 1000, runningGapMs: 1000, gapMs: lease.leaseMs + 3000, fences: 0 }),
+  }),
+  redisKilled({
+    name: 'nothing accepted is lost when Redis is killed and the lease does not outlast it',
+    fault: 'SIGKILL of Redis with an append-only file, under 50 dispatches a second; back after more than a lease',
+    stage: { lease: CALM },
+    usualRuns: 10,
+    outageMs: ({ leaseMs }) => leaseMs + 500,
+    bounds: ({ lease, workers }) => ({
+      backMs: lease.leaseMs + lease.graceMs + 1000,
+      gapMs: 2 * lease.leaseMs + 1500,
+      mostRestarts: 1,
+      fences: [workers, workers],
+    }),
+  }),
   {
     name: 'workers stop themselves while Redis stands still, and go on where they were',
     fault: 'SIGSTOP of Redis for one and a half to two and a half leases',
@@ -63,14 +90,13 @@ export const redisScenarios: Scenario[] = [
   },
   {
     name: 'pauses of Redis shorter than the lease cost nothing',
-    fault: 'CLIENT PAUSE ALL, ten times, for up to a sixth of the lease',
+    fault: 'CLIENT PAUSE ALL, ten times, for a second, a third of the lease',
     stage: { workers: 3, jobs: 100, lease: CALM },
     short: { jobs: 40 },
     async inject(stage) {
       for (let n = 0; n < 10; n++) {
-        const ms = stage.between(100, stage.options.lease.leaseMs / 6);
-        await stage.link.commands.call('CLIENT', 'PAUSE', ms, 'ALL');
-        await stage.last(ms + stage.between(0, 100));
+        await stage.link.commands.call('CLIENT', 'PAUSE', PAUSE_MS, 'ALL');
+        await stage.last(PAUSE_MS + stage.between(0, 200));
       }
       return {};
     },

@@ -1,6 +1,6 @@
 /** What befalls worker processes. */
 
-import { nodeOptions } from '../../../../src/engine/pool/options.ts';
+import { type LeaseTerms, nodeOptions } from '../../../../src/engine/pool/options.ts';
 import type { FleetProcess } from '../fleet.ts';
 import { workerOf } from '../history.ts';
 import { nowMs } from '../journal.ts';
@@ -21,8 +21,19 @@ function signsBetween(stage: Stage, who: string, fromMs: number, toMs: number): 
     ).length;
 }
 
-/** Stops a process for longer than its lease, lets it go on, and gives how often it acted on what it no longer had. */
-async function standStill(stage: Stage, worker: FleetProcess, ms: number): Promise<number> {
+/** How long after a moment a worker's processes showed themselves last, until another. */
+function lastSignMs(stage: Stage, who: string, fromMs: number, toMs: number): number {
+  const signs = stage.history.events.filter(
+    event => event.what === 'tick' && workerOf(event.who) === who && event.atMs > fromMs && event.atMs < toMs,
+  );
+  return Math.max(0, ...signs.map(({ atMs }) => atMs - fromMs));
+}
+
+/**
+ * Stops a process for longer than its lease, lets it go on, and gives how often it acted on what it no longer had,
+ * and how long processes that it has for its jobs lived while it stood still.
+ */
+async function standStill(stage: Stage, worker: FleetProcess, ms: number): Promise<{ stale: number; aliveMs: number }> {
   const stoppedMs = nowMs();
   stage.signal(worker, 'SIGSTOP');
   await stage.untilAlive(stoppedMs + stage.options.lease.leaseMs);
@@ -32,8 +43,14 @@ async function standStill(stage: Stage, worker: FleetProcess, ms: number): Promi
   const came = (what: 'fenced' | 'registered') => stage.history.find(what, { who: worker.name, fromMs: resumedMs })[0];
   await stage.until(() => came('fenced'), 'the stopped worker to give itself up');
   await stage.until(() => came('registered'), 'it to come back');
-  return signsBetween(stage, worker.name, resumedMs, came('registered')?.atMs ?? nowMs());
+  return {
+    stale: signsBetween(stage, worker.name, resumedMs, came('registered')?.atMs ?? nowMs()),
+    aliveMs: lastSignMs(stage, worker.name, stoppedMs, resumedMs),
+  };
 }
+
+/** Its processes end at its deadline at the latest. */
+const deadBy = ({ leaseMs, marginMs }: LeaseTerms) => ({ aliveMs: leaseMs - marginMs + 200 });
 
 /** What four processes may take to start on a busy machine. */
 const START_MS = 2500;
@@ -61,7 +78,7 @@ export const workerScenarios: Scenario[] = [
     short: { workers: 3, jobs: 40 },
     async inject(stage) {
       const { leaseMs } = stage.options.lease;
-      return { stale: await standStill(stage, stage.pick(), stage.between(2 * leaseMs, 3 * leaseMs)) };
+      return standStill(stage, stage.pick(), stage.between(2 * leaseMs, 3 * leaseMs));
     },
     bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000, stale: 0 }),
   },
@@ -70,11 +87,8 @@ export const workerScenarios: Scenario[] = [
     fault: 'SIGSTOP of a worker with --exec jobs for three leases, then SIGCONT; judged by the logs of the children',
     stage: { workers: 3, jobs: 12, exec: true },
     short: {},
-    async inject(stage) {
-      const stale = await standStill(stage, stage.pick(), 3 * stage.options.lease.leaseMs);
-      return { stale };
-    },
-    bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000 + 500, stale: 0 }),
+    inject: stage => standStill(stage, stage.pick(), 3 * stage.options.lease.leaseMs),
+    bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000 + 500, stale: 0, ...deadBy(lease) }),
   },
   {
     name: 'child processes of a killed worker are dead before others begin theirs',
@@ -92,11 +106,8 @@ export const workerScenarios: Scenario[] = [
     fault:
       'SIGSTOP for three leases of a worker whose isolated handlers block and do not listen, then SIGCONT; judged by their own logs',
     stage: { workers: 3, jobs: 12, isolate: true },
-    async inject(stage) {
-      const stale = await standStill(stage, stage.pick(), 3 * stage.options.lease.leaseMs);
-      return { stale };
-    },
-    bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000, stale: 0 }),
+    inject: stage => standStill(stage, stage.pick(), 3 * stage.options.lease.leaseMs),
+    bounds: ({ lease }) => ({ gapMs: lease.leaseMs + lease.graceMs + 1000, stale: 0, ...deadBy(lease) }),
   },
   {
     name: 'isolated handlers of a killed worker are dead before others begin theirs',
