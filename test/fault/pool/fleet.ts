@@ -39,8 +39,9 @@ export class Fleet {
   /** Resolves when the worker is a member. */
   startWorker(
     options: Partial<WorkerProcessOptions> & Pick<WorkerProcessOptions, 'tickMs' | 'settleMs'>,
+    env: Record<string, string> = {},
   ): Promise<FleetProcess> {
-    return this.#start('worker-process.ts', `w${this.#workerCount++}`, options);
+    return this.#start('worker-process.ts', `w${this.#workerCount++}`, options, env);
   }
 
   /** Resolves when its first jobs are accepted. */
@@ -58,10 +59,11 @@ export class Fleet {
     await Promise.all(this.#processes.map(({ exited }) => exited));
   }
 
-  async #start(program: string, name: string, more: object): Promise<FleetProcess> {
+  async #start(program: string, name: string, more: object, env = {}): Promise<FleetProcess> {
     const options = { ...this.#options, name, history: join(this.folder, `${name}.jsonl`), ...more };
     const child = spawn(process.execPath, [join(import.meta.dirname, program), JSON.stringify(options)], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
     });
     child.stdin.on('error', () => {});
     const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));

@@ -58,7 +58,7 @@ const DEFAULTS: StageOptions = {
   relay: false,
   exec: false,
   isolate: false,
-  wallAheadMs: 0,
+  wallAheadSeconds: 0,
 };
 
 const USUAL_RUNS = 20;

@@ -14,6 +14,7 @@ import type { RedisServer } from '../../support/redis.ts';
 import { RedisClock } from '../../support/redis-clock.ts';
 import type { ClusterServers } from '../../support/topology/cluster.ts';
 import { until } from '../../support/until.ts';
+import { WallClock } from '../../support/wall-clock.ts';
 import { seededRandom } from '../report.ts';
 import { Fleet, type FleetProcess } from './fleet.ts';
 import { History } from './history.ts';
@@ -45,8 +46,8 @@ export interface StageOptions {
   exec: boolean;
   /** The jobs run in a process beside each worker, which keeps its event loop and does not listen. */
   isolate: boolean;
-  /** Wall clock of the first worker, ahead of the others'. */
-  wallAheadMs: number;
+  /** Wall clock of the first worker, ahead of the others': really, where it can be set. */
+  wallAheadSeconds: number;
 }
 
 const POOL = 'faults';
@@ -151,14 +152,14 @@ export class Stage {
     await pause(Math.max(0, ms));
   }
 
-  async startWorker(more: Partial<WorkerProcessOptions> = {}): Promise<FleetProcess> {
+  async startWorker(more: Partial<WorkerProcessOptions> = {}, env?: Record<string, string>): Promise<FleetProcess> {
     const { tickMs, settleMs } = this.options;
     const relay = this.options.relay ? await TcpProxy.start(this.redis.port) : undefined;
     if (relay) this.#ends.push(() => relay.stop());
     const url = relay?.url ?? this.servers.url;
     const isolate = this.options.isolate ? join(import.meta.dirname, 'deaf-module.ts') : undefined;
     const exec = this.#childCommand();
-    const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec, isolate, ...more });
+    const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec, isolate, ...more }, env);
     this.workers.push(worker);
     if (relay) this.#relays.set(worker, relay);
     return worker;
@@ -266,11 +267,11 @@ export class Stage {
   }
 
   async #open(): Promise<void> {
-    const { workers, jobs, wallAheadMs, jobsPerSecond, notesPerSecond, durableReplicas } = this.options;
+    const { workers, jobs, jobsPerSecond, notesPerSecond, durableReplicas } = this.options;
     this.#link = await RedisLink.connect({ url: this.servers.url, prefix: PREFIX });
     this.#ends.push(() => this.link.close());
-    const starting = Array.from({ length: workers }, (_, n) => this.startWorker(n === 0 ? { wallAheadMs } : {}));
-    await Promise.all(starting);
+    const others = Array.from({ length: workers - 1 }, () => undefined);
+    await Promise.all([this.#startAhead(), ...others.map(() => this.startWorker())]);
     // In the order of their names, so that a seed picks the same one again.
     this.workers.sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));
     this.#client = await PoolClient.open(this.link, POOL);
@@ -283,6 +284,16 @@ export class Stage {
     });
     await this.untilAlive(0);
     this.#watchLateness();
+  }
+
+  /** The first worker. */
+  async #startAhead(): Promise<FleetProcess> {
+    const { wallAheadSeconds } = this.options;
+    if (wallAheadSeconds === 0) return this.startWorker();
+    const clock = new WallClock();
+    this.#ends.push(() => clock.remove());
+    clock.set(BigInt(wallAheadSeconds));
+    return this.startWorker(clock.real ? {} : { wallAheadMs: wallAheadSeconds * 1000 }, clock.env);
   }
 
   #watchLateness(): void {
