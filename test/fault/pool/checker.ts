@@ -4,6 +4,7 @@
  * A life is a job in the hands of one worker under one token, from its start to its last tick: at each of them the worker
  * was asked whether it owns the job, and said yes.
  */
+import { type Excuses, NO_EXCUSES } from './flush.ts';
 import type { JournalEvent } from './journal.ts';
 
 export interface Life {
@@ -41,10 +42,11 @@ export interface Span {
   toMs: number;
 }
 
-export function judge(events: readonly JournalEvent[], span: Span): Verdict {
+export function judge(events: readonly JournalEvent[], span: Span, excuses: Excuses = NO_EXCUSES): Verdict {
   const ordered = [...events].sort((a, b) => a.atMs - b.atMs);
   const signs = signsOf(ordered);
   const accepted = firstOf(ordered, 'accepted');
+  for (const key of excuses.keys) accepted.delete(key);
   const sent = firstOf(ordered, 'sent');
   const lives = [...livesOf(ordered).values()];
   return {
@@ -52,7 +54,7 @@ export function judge(events: readonly JournalEvent[], span: Span): Verdict {
     tokensBack: lives.flatMap(tokensBackOf),
     undispatched: [...signs.keys()].filter(key => !sent.has(key)),
     missing: [...accepted.keys()].filter(key => (signs.get(key)?.at(-1) ?? 0) < span.restMs),
-    notes: notesOf(ordered),
+    notes: notesOf(ordered, excuses),
     gap: gapOf(signs, accepted, span),
     runningGap: gapOf(signs, new Map([...accepted].filter(([, atMs]) => atMs < span.fromMs)), span),
     restarts: restartsOf(ordered, span.fromMs),
@@ -141,25 +143,34 @@ function restartsOf(ordered: readonly JournalEvent[], fromMs: number): Map<strin
 }
 
 /** Notifications of a key are numbered from 1. A crash may deliver some again, under another token, but skips none. */
-function notesOf(ordered: readonly JournalEvent[]): string[] {
+export function notesOf(ordered: readonly JournalEvent[], excuses: Excuses = NO_EXCUSES): string[] {
   const wrong: string[] = [];
   const highest = new Map<string, number>();
   const last = new Map<string, number>();
   const noted = new Map<string, number>();
-  for (const { what, jobs = [], detail } of ordered) {
+  const missing = (key: string, from: number, to: number, atMs: number) =>
+    Array.from({ length: Math.max(0, to - from) }, (_, n) => from + n).some(
+      number => !excuses.excusesNote(key, number, atMs),
+    );
+  for (const { what, atMs, jobs = [], detail } of ordered) {
     const [key, token] = jobs[0] ?? ['', 0];
     const number = Number(detail);
     if (what === 'noted') noted.set(key, Math.max(noted.get(key) ?? 0, number));
     if (what !== 'heard') continue;
     const present = `${key} ${token}`;
     const most = highest.get(key) ?? 0;
-    if (number > most + 1) wrong.push(`${key}: notification ${number} came after ${most}`);
-    if (number <= (last.get(present) ?? 0)) wrong.push(`${key}: notification ${number} came twice to one owner`);
+    if (missing(key, most + 1, number, atMs)) wrong.push(`${key}: notification ${number} came after ${most}`);
+    if (number <= (last.get(present) ?? 0) && !excuses.excusesNote(key, number, atMs)) {
+      wrong.push(`${key}: notification ${number} came twice to one owner`);
+    }
     highest.set(key, Math.max(most, number));
     last.set(present, number);
   }
   for (const [key, number] of noted) {
-    if ((highest.get(key) ?? 0) < number) wrong.push(`${key}: notification ${number} never came`);
+    const most = highest.get(key) ?? 0;
+    if (missing(key, most + 1, number + 1, Number.POSITIVE_INFINITY)) {
+      wrong.push(`${key}: notification ${number} never came`);
+    }
   }
   return wrong;
 }

@@ -96,6 +96,7 @@ function notify(key: string): void {
   const jobs: Held[] = [[key, 0]];
   chain.last = chain.last.then(async () => {
     const id = newId();
+    journal.write('noting', { jobs, detail: number });
     await insist(() => client.notify(key, number, { id }));
     journal.write('noted', { jobs, detail: number });
   });

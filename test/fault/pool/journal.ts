@@ -28,6 +28,7 @@ export interface JournalEvent {
     | 'accepted'
     | 'exists'
     | 'failed'
+    | 'noting'
     | 'noted'
     | 'told'
     | 'scheduled'

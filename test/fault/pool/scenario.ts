@@ -4,7 +4,7 @@
  */
 import { type LeaseTerms, leasePresets } from '../../../src/engine/pool/options.ts';
 import { recordFigures, seeds } from '../report.ts';
-import { judge } from './checker.ts';
+import { judge, notesOf } from './checker.ts';
 import { slowestDispatchMs, toldSince } from './dispatches.ts';
 import { nowMs } from './journal.ts';
 import { Stage, type StageOptions } from './stage.ts';
@@ -118,15 +118,20 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
     problems.push(...(await stage.violations()));
   } catch (error) {
     problems.push(String(error));
-    if (restMs) problems.push(...(await stage.recordsOf(history.silentSince(restMs).slice(0, SHOWN_RECORDS))));
+    if (restMs) problems.push(...(await stage.recordsOf(stage.silentSince(restMs).slice(0, SHOWN_RECORDS))));
   }
   const toMs = nowMs();
   await stage.close();
-  const verdict = judge(history.read().events, { fromMs, restMs, toMs });
+  history.read();
+  const { excuses } = stage;
+  const verdict = judge(history.events, { fromMs, restMs, toMs }, excuses);
   for (const found of ['overlaps', 'tokensBack', 'undispatched', 'missing', 'notes'] as const) {
     problems.push(...verdict[found].map(what => `${found}: ${what}`));
   }
-  for (const { jobs, detail } of history.find('failed')) problems.push(`failed: ${jobs?.[0]?.[0]}: ${detail}`);
+  for (const { jobs, detail } of history.find('failed')) {
+    const [key = ''] = jobs?.[0] ?? [];
+    if (!excuses.keys.has(key)) problems.push(`failed: ${key}: ${detail}`);
+  }
   const restarts = [...verdict.restarts.values()];
   const slowestMs = slowestDispatchMs(history.events, fromMs);
   const figures = {
@@ -147,9 +152,9 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
 }
 
 async function untilHeard(stage: Stage): Promise<void> {
-  const count = (history: Stage['history'], what: 'noted' | 'heard') =>
-    new Set(history.find(what).map(({ jobs, detail }) => `${jobs?.[0]?.[0]} ${detail}`)).size;
-  await stage.until(history => count(history, 'heard') >= count(history, 'noted'), 'every notification to come');
+  const missing = ({ events }: Stage['history']) =>
+    notesOf(events, stage.excuses).some(problem => problem.endsWith('never came'));
+  await stage.until(history => !missing(history), 'every notification to come').catch(() => {});
 }
 
 function outOfBounds(figures: Record<string, number>, bounds: Record<string, Bound>, lateMs: number): string[] {

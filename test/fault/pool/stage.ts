@@ -17,6 +17,7 @@ import { until } from '../../support/until.ts';
 import { WallClock } from '../../support/wall-clock.ts';
 import { seededRandom } from '../report.ts';
 import { Fleet, type FleetProcess } from './fleet.ts';
+import { type Excuses, excusesOf } from './flush.ts';
 import { History } from './history.ts';
 import { Journal, nowMs } from './journal.ts';
 import { type Servers, type ServersKind, startServers } from './servers.ts';
@@ -195,13 +196,28 @@ export class Stage {
     return until(() => Boolean(condition(this.history.read())), what, { limitMs, everyMs: 25 });
   }
 
-  /** Resolves when every job that was accepted showed itself since. */
+  /** Resolves when every job that was accepted, and that no flush can have cost, showed itself since. */
   async untilAlive(fromMs: number): Promise<void> {
-    await this.until(history => history.silentSince(fromMs).length === 0, 'every job to show itself').catch(
-      (error: Error) => {
-        throw new Error(`${error.message}; silent: ${this.history.silentSince(fromMs).slice(0, 5).join(' ')}`);
-      },
-    );
+    await this.until(() => this.silentSince(fromMs).length === 0, 'every job to show itself').catch((error: Error) => {
+      throw new Error(`${error.message}; silent: ${this.silentSince(fromMs).slice(0, 5).join(' ')}`);
+    });
+  }
+
+  silentSince(fromMs: number): string[] {
+    const silent = this.history.silentSince(fromMs);
+    if (silent.length === 0) return silent;
+    const { keys } = this.excuses;
+    return silent.filter(key => !keys.has(key));
+  }
+
+  /** What flushes may have cost so far. */
+  get excuses(): Excuses {
+    return excusesOf(this.history.events, this.options.lease.leaseMs);
+  }
+
+  async flush(): Promise<void> {
+    this.note('FLUSHALL');
+    await this.link.commands.call('FLUSHALL').finally(() => this.note('flushed'));
   }
 
   /** Resolves when so many jobs are recorded as running. */
