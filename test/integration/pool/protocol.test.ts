@@ -87,6 +87,24 @@ describe('two releases in one pool', () => {
     expect([...old.workers].map(({ state }) => state)).toEqual(['fenced']);
   });
 
+  it('what a later release knows of a worker goes with it', async () => {
+    const recorder = new Recorder();
+    const stays = await worker(recorder, 'stays', { protocols: OLD });
+    const leaves = await worker(recorder, 'leaves', { protocols: NEW });
+    const dies = await worker(recorder, 'dies', { protocols: NEW });
+    const link = await fixture.look();
+    const { memberInfo } = link.keys.pool(fixture.pool);
+    const known = async () => (await link.commands.call('HKEYS', memberInfo)) as Buffer[];
+    await link.commands.call('HSET', memberInfo, ...['stays', 'leaves', 'dies'].flatMap(id => [`later:${id}`, 'more']));
+    await leaves.close();
+    fixture.partition(dies);
+    const left = () => known().then(fields => new Set(fields.map(field => String(field).split(':')[1])));
+    await until(async () => (await left()).size === 1, 'the lease of the other one to be reaped');
+    expect((await known()).map(String)).toContain('later:stays');
+    await stays.close();
+    expect(await known()).toEqual([]);
+  });
+
   it('a pool that was lost is made again in the version it had', async () => {
     const recorder = new Recorder();
     const old = await worker(recorder, 'old', { protocols: OLD });
