@@ -2,16 +2,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { until } from './until.ts';
 
 const root = join(import.meta.dirname, '..', '..');
-const executable = join(root, 'bin', 'run.js');
+const built = join(root, 'bin', 'run.js');
 const compiled = join(tmpdir(), 'ponos-test-cache');
 
 export interface CliOptions {
   /** Added to a clean environment; undefined removes. */
   env?: Record<string, string | undefined>;
+  /** Of a packed release; default the one that is built here. */
+  executable?: string;
   /** Given on stdin, which is then closed; default an empty stdin. */
   input?: string | Uint8Array;
   cwd?: string;
@@ -108,7 +110,10 @@ export class RunningCli {
 
 /** Starts `ponos ...args` and leaves it running; stdin stays open. Stop it in the test. */
 export function startPonos(args: readonly string[], options: CliOptions = {}): RunningCli {
-  if (!existsSync(join(root, 'dist', 'cli', 'main.js'))) throw new Error('dist/ is missing: npm run build');
+  const { executable = built } = options;
+  if (!existsSync(join(dirname(executable), '..', 'dist', 'cli', 'main.js'))) {
+    throw new Error('dist/ is missing: npm run build');
+  }
   const home = mkdtempSync(join(tmpdir(), 'ponos-home-'));
   const env: Record<string, string | undefined> = {
     PATH: process.env.PATH,

@@ -22,8 +22,10 @@ export interface Verdict {
   tokensBack: string[];
   /** Started, and nobody ever dispatched it. */
   undispatched: string[];
-  /** Accepted, and without a sign of life at the end. */
+  /** Accepted, not to be stopped, and without a sign of life at the end. */
   missing: string[];
+  /** A sign of life after somebody was told that the job has stopped. */
+  undead: string[];
   /** Notifications skipped or delivered before their predecessor, and those that never came. */
   notes: string[];
   /** The longest any job was silent. */
@@ -48,15 +50,19 @@ export function judge(events: readonly JournalEvent[], span: Span, excuses: Excu
   const accepted = firstOf(ordered, 'accepted');
   for (const key of excuses.keys) accepted.delete(key);
   const sent = firstOf(ordered, 'sent');
+  const stopping = firstOf(ordered, 'stopping');
   const lives = [...livesOf(ordered).values()];
   return {
     overlaps: lives.flatMap(overlapsOf),
     tokensBack: lives.flatMap(tokensBackOf),
     undispatched: [...signs.keys()].filter(key => !sent.has(key)),
-    missing: [...accepted.keys()].filter(key => (signs.get(key)?.at(-1) ?? 0) < span.restMs),
+    missing: [...accepted.keys()].filter(key => !stopping.has(key) && (signs.get(key)?.at(-1) ?? 0) < span.restMs),
+    undead: [...firstOf(ordered, 'stopped')]
+      .filter(([key, atMs]) => (signs.get(key)?.at(-1) ?? 0) > atMs)
+      .map(([key]) => key),
     notes: notesOf(ordered, excuses),
-    gap: gapOf(signs, accepted, span),
-    runningGap: gapOf(signs, new Map([...accepted].filter(([, atMs]) => atMs < span.fromMs)), span),
+    gap: gapOf(signs, accepted, stopping, span),
+    runningGap: gapOf(signs, new Map([...accepted].filter(([, atMs]) => atMs < span.fromMs)), stopping, span),
     restarts: restartsOf(ordered, span.fromMs),
   };
 }
@@ -116,12 +122,18 @@ function firstOf(ordered: readonly JournalEvent[], wanted: JournalEvent['what'])
   return first;
 }
 
-/** What was dispatched during the fault counts from the moment it was accepted. */
-function gapOf(signs: Map<string, number[]>, accepted: Map<string, number>, { fromMs, toMs }: Span): Verdict['gap'] {
+/** What was dispatched during the fault counts from the moment it was accepted, what is to stop until then. */
+function gapOf(
+  signs: Map<string, number[]>,
+  accepted: Map<string, number>,
+  stopping: Map<string, number>,
+  { fromMs, toMs }: Span,
+): Verdict['gap'] {
   let worst = { key: '', ms: 0 };
   for (const [key, acceptedMs] of accepted) {
     let last = Math.max(fromMs, acceptedMs);
-    for (const atMs of [...(signs.get(key) ?? []).filter(ms => ms > last && ms < toMs), toMs]) {
+    const endMs = Math.min(toMs, stopping.get(key) ?? toMs);
+    for (const atMs of [...(signs.get(key) ?? []).filter(ms => ms > last && ms < endMs), endMs]) {
       if (atMs - last > worst.ms) worst = { key, ms: atMs - last };
       last = atMs;
     }

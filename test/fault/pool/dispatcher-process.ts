@@ -1,5 +1,5 @@
 /**
- * Dispatches and notifies, in a process of its own, as a program of a user would: what may have been lost with its reply is
+ * Dispatches, notifies and stops, in a process of its own, as a program of a user would: what may have been lost with its reply is
  * sent again under the same id. Writes down what it sent and what was accepted.
  *
  * Argument: a JSON of DispatcherOptions. Writes `ready` when the first jobs are accepted; each line of standard input is a
@@ -7,12 +7,9 @@
  */
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ExistsError, NotReplicatedError, PonosError, RedisUnavailableError } from '../../../src/engine/core/errors.ts';
-import { newId } from '../../../src/engine/core/ids.ts';
-import { PoolClient } from '../../../src/engine/pool/client.ts';
 import type { LeaseOption } from '../../../src/engine/pool/options.ts';
-import { RedisLink } from '../../../src/engine/redis/link.ts';
 import '../../support/end-with-parent.ts';
+import { loadEngine } from './engine/load.ts';
 import { type Held, Journal, nowMs } from './journal.ts';
 
 export interface DispatcherOptions {
@@ -21,14 +18,20 @@ export interface DispatcherOptions {
   pool: string;
   name: string;
   history: string;
+  /** Of a packed release; default the sources. */
+  engine?: string | undefined;
   lease: LeaseOption;
   shards?: number;
+  /** What its keys begin with: of several dispatchers each has its own. */
+  keys: string;
   /** Jobs from the start on: job-0, job-1, ... */
   jobCount: number;
   /** More jobs, each second. */
   jobsPerSecond: number;
   /** Notifications to the first jobs, each second. */
   notesPerSecond: number;
+  /** Stops of the jobs that came later, the oldest first, each second. */
+  stopsPerSecond: number;
   /** Replicas that a dispatch must reach; none after a SIGUSR2. */
   durableReplicas: number;
 }
@@ -39,6 +42,8 @@ const PATIENCE_MS = 30_000;
 const AGAIN_MS = 50;
 
 const options = JSON.parse(process.argv[2] as string) as DispatcherOptions;
+const { ExistsError, newId, NotReplicatedError, PonosError, PoolClient, RedisLink, RedisUnavailableError } =
+  await loadEngine(options.engine);
 const journal = new Journal(options.history, options.name);
 const pending = new Set<Promise<void>>();
 
@@ -59,14 +64,16 @@ async function insist<T>(send: () => Promise<T>): Promise<T> {
       return await send();
     } catch (error) {
       const passing =
-        error instanceof RedisUnavailableError ||
-        error instanceof NotReplicatedError ||
-        (error as PonosError).code === 'QUARANTINE';
-      if (passing) journal.write('told', { detail: (error as PonosError).code });
+        error instanceof RedisUnavailableError || error instanceof NotReplicatedError || codeOf(error) === 'QUARANTINE';
+      if (passing) journal.write('told', { detail: codeOf(error) });
       if (!passing || nowMs() - fromMs > PATIENCE_MS) throw error;
       await pause(AGAIN_MS);
     }
   }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof PonosError ? error.code : String(error);
 }
 
 /** Attempts without end: a fleet that is fenced again and again in a minute would use up any other number. */
@@ -78,7 +85,7 @@ async function dispatch(key: string): Promise<void> {
     journal.write('accepted', { jobs: [[key, token]] });
   } catch (error) {
     const what = error instanceof ExistsError ? 'exists' : 'failed';
-    journal.write(what, { jobs: [[key, 0]], detail: error instanceof PonosError ? error.code : String(error) });
+    journal.write(what, { jobs: [[key, 0]], detail: codeOf(error) });
   }
 }
 
@@ -103,6 +110,33 @@ function notify(key: string): void {
   track(chain.last.catch(error => journal.write('failed', { jobs, detail: String(error) })));
 }
 
+/** Accepted under load, and not stopped yet. */
+const stoppable: string[] = [];
+
+async function load(n: number): Promise<void> {
+  const key = `${options.keys}load-${n}`;
+  await dispatch(key);
+  stoppable.push(key);
+}
+
+/** Resolves when the job has ended. */
+async function stop(key: string): Promise<void> {
+  const id = newId();
+  const jobs: Held[] = [[key, 0]];
+  journal.write('stopping', { jobs });
+  try {
+    await insist(() => client.stop(key, { id, wait: true }));
+    journal.write('stopped', { jobs });
+  } catch (error) {
+    journal.write('failed', { jobs, detail: codeOf(error) });
+  }
+}
+
+function stopOldest(): void {
+  const key = stoppable.shift();
+  if (key !== undefined) track(stop(key));
+}
+
 function track(work: Promise<void>): void {
   pending.add(work);
   work.finally(() => pending.delete(work)).catch(() => {});
@@ -120,10 +154,12 @@ function repeat(perSecond: number, call: (n: number) => void): NodeJS.Timeout {
   );
 }
 
-await Promise.all(Array.from({ length: options.jobCount }, (_, n) => dispatch(`job-${n}`)));
+const keyOf = (n: number) => `${options.keys}job-${n}`;
+await Promise.all(Array.from({ length: options.jobCount }, (_, n) => dispatch(keyOf(n))));
 const timers: NodeJS.Timeout[] = [];
-if (options.jobsPerSecond > 0) timers.push(repeat(options.jobsPerSecond, n => track(dispatch(`load-${n}`))));
-if (options.notesPerSecond > 0) timers.push(repeat(options.notesPerSecond, n => notify(`job-${n % NOTED_KEYS}`)));
+if (options.jobsPerSecond > 0) timers.push(repeat(options.jobsPerSecond, n => track(load(n))));
+if (options.notesPerSecond > 0) timers.push(repeat(options.notesPerSecond, n => notify(keyOf(n % NOTED_KEYS))));
+if (options.stopsPerSecond > 0) timers.push(repeat(options.stopsPerSecond, stopOldest));
 createInterface({ input: process.stdin }).on('line', key => track(dispatch(key)));
 
 process.once('SIGTERM', async () => {

@@ -46,8 +46,13 @@ export class Fleet {
 
   /** Resolves when its first jobs are accepted. */
   startDispatcher(options: Partial<DispatcherOptions> = {}): Promise<FleetProcess> {
-    const idle = { jobCount: 0, jobsPerSecond: 0, notesPerSecond: 0, durableReplicas: 0 };
+    const idle = { keys: '', jobCount: 0, jobsPerSecond: 0, notesPerSecond: 0, stopsPerSecond: 0, durableReplicas: 0 };
     return this.#start('dispatcher-process.ts', `d${this.#dispatcherCount++}`, { ...idle, ...options });
+  }
+
+  /** One that somebody else started ends with the others. */
+  adopt(member: FleetProcess): void {
+    this.#processes.push(member);
   }
 
   /** Ends every process by force. */
@@ -67,7 +72,8 @@ export class Fleet {
     });
     child.stdin.on('error', () => {});
     const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)));
-    this.#processes.push({ name, process: child, exited });
+    const member = { name, process: child, exited };
+    this.adopt(member);
     let said = '';
     child.stderr.on('data', bytes => {
       said += String(bytes);
@@ -76,6 +82,6 @@ export class Fleet {
       child.stdout.once('data', () => resolve());
       exited.then(code => reject(new Error(`${name} ended with ${code}: ${said}`))).catch(reject);
     });
-    return { name, process: child, exited };
+    return member;
   }
 }

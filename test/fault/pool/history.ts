@@ -13,6 +13,8 @@ export class History {
   /** Last sign of life of each key. */
   readonly #aliveMs = new Map<string, { atMs: number; who: string }>();
   readonly #accepted = new Set<string>();
+  /** Keys of jobs that somebody asked to stop. */
+  readonly #stopping = new Set<string>();
   readonly #files = new Map<string, { offset: number; rest: string }>();
   readonly #folder: string;
   readonly #wallOffsetMs = Date.now() - nowMs();
@@ -31,9 +33,10 @@ export class History {
     return this.#accepted;
   }
 
-  /** Keys that were accepted and have not shown themselves since. */
+  /** Keys that were accepted, not to be stopped, and have not shown themselves since. */
   silentSince(fromMs: number): string[] {
-    return [...this.#accepted].filter(key => (this.#aliveMs.get(key)?.atMs ?? 0) <= fromMs);
+    const wanted = [...this.#accepted].filter(key => !this.#stopping.has(key));
+    return wanted.filter(key => (this.#aliveMs.get(key)?.atMs ?? 0) <= fromMs);
   }
 
   /** Who showed a sign of life of each key last. */
@@ -85,6 +88,7 @@ export class History {
     this.events.push(event);
     const { what, who, atMs, jobs = [] } = event;
     if (what === 'accepted') for (const [key] of jobs) this.#accepted.add(key);
+    if (what === 'stopping') for (const [key] of jobs) this.#stopping.add(key);
     if (what !== 'start' && what !== 'tick') return;
     for (const [key] of jobs) if ((this.#aliveMs.get(key)?.atMs ?? 0) < atMs) this.#aliveMs.set(key, { atMs, who });
   }

@@ -30,6 +30,8 @@ export interface JournalEvent {
     | 'failed'
     | 'noting'
     | 'noted'
+    | 'stopping'
+    | 'stopped'
     | 'told'
     | 'scheduled'
     /** Somebody breaks the pool on purpose, and has mended it again. */

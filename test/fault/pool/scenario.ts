@@ -50,6 +50,7 @@ const DEFAULTS: StageOptions = {
   settleMs: 200,
   jobsPerSecond: 0,
   notesPerSecond: 0,
+  stopsPerSecond: 0,
   durableReplicas: 0,
   servers: 'one',
   shards: 1,
@@ -59,6 +60,7 @@ const DEFAULTS: StageOptions = {
   exec: false,
   isolate: false,
   wallAheadSeconds: 0,
+  engine: undefined,
 };
 
 const USUAL_RUNS = 20;
@@ -111,7 +113,7 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
   try {
     more = await scenario.inject(stage);
     const code = await stage.endLoad();
-    if (code !== 0) problems.push(`the dispatcher ended with ${code}`);
+    if (code !== 0) problems.push(`a dispatcher ended with ${code}`);
     restMs = nowMs();
     await stage.untilAlive(restMs);
     if (options.notesPerSecond > 0) await untilHeard(stage);
@@ -125,7 +127,7 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
   history.read();
   const { excuses } = stage;
   const verdict = judge(history.events, { fromMs, restMs, toMs }, excuses);
-  for (const found of ['overlaps', 'tokensBack', 'undispatched', 'missing', 'notes'] as const) {
+  for (const found of ['overlaps', 'tokensBack', 'undispatched', 'missing', 'undead', 'notes'] as const) {
     problems.push(...verdict[found].map(what => `${found}: ${what}`));
   }
   for (const { jobs, detail } of history.find('failed')) {

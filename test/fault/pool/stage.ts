@@ -16,6 +16,7 @@ import type { ClusterServers } from '../../support/topology/cluster.ts';
 import { until } from '../../support/until.ts';
 import { WallClock } from '../../support/wall-clock.ts';
 import { seededRandom } from '../report.ts';
+import type { DispatcherOptions } from './dispatcher-process.ts';
 import { Fleet, type FleetProcess } from './fleet.ts';
 import { type Excuses, excusesOf } from './flush.ts';
 import { History } from './history.ts';
@@ -32,6 +33,7 @@ export interface StageOptions {
   /** New jobs a second while the fault lasts. */
   jobsPerSecond: number;
   notesPerSecond: number;
+  stopsPerSecond: number;
   /** Replicas a dispatch must reach, until `settleForNoReplica`. */
   durableReplicas: number;
   servers: ServersKind;
@@ -49,10 +51,12 @@ export interface StageOptions {
   isolate: boolean;
   /** Wall clock of the first worker, ahead of the others': really, where it can be set. */
   wallAheadSeconds: number;
+  /** Of the processes, when a packed release is to be played; else the sources. */
+  engine: string | undefined;
 }
 
-const POOL = 'faults';
-const PREFIX = 'faults';
+export const POOL = 'faults';
+export const PREFIX = 'faults';
 const LATE_EVERY_MS = 20;
 const REST_LIMIT_MS = 30_000;
 
@@ -64,12 +68,13 @@ export class Stage {
   readonly history: History;
   /** Those that were not ended by the scenario. */
   readonly workers: FleetProcess[] = [];
-  readonly #journal: Journal;
+  /** What the test does, beside what the fleet says. */
+  readonly journal: Journal;
   readonly #clock: RedisClock | undefined;
   readonly #ends: (() => unknown)[] = [];
   /** The longest that a timer of this process was late: what the machine had no time for. */
   lateMs = 0;
-  #dispatcher: FleetProcess | undefined;
+  readonly #dispatchers: FleetProcess[] = [];
   readonly #relays = new Map<FleetProcess, TcpProxy>();
   #link: RedisLink | undefined;
   #client: PoolClient | undefined;
@@ -87,7 +92,7 @@ export class Stage {
       shards: options.shards,
     });
     this.history = new History(this.fleet.folder);
-    this.#journal = new Journal(join(this.fleet.folder, 'test.jsonl'), 'test');
+    this.journal = new Journal(join(this.fleet.folder, 'test.jsonl'), 'test');
     this.note(`seed ${seed}`);
   }
 
@@ -134,9 +139,15 @@ export class Stage {
     return shardIndex(jobKeyForm(key).hash, this.options.shards);
   }
 
-  /** Writes down what is done to the fleet, beside what the fleet says. */
+  /** For --exec: writes down that it lives, as of the worker that its environment names. */
+  get tickingCommand(): string {
+    const line = `{\\"wallNs\\":$(date +%s%N),\\"who\\":\\"$WORKER/$$\\",\\"what\\":\\"tick\\",\\"jobs\\":[[\\"$PONOS_JOB_KEY\\",$PONOS_JOB_TOKEN]]}`;
+    return `while :; do echo "${line}" >> '${this.fleet.folder}'/$PONOS_JOB_KEY.jsonl; sleep 0.2; done`;
+  }
+
+  /** Writes down what is done to the fleet. */
   note(detail: string): void {
-    this.#journal.write('fault', { detail });
+    this.journal.write('fault', { detail });
   }
 
   between(low: number, high: number): number {
@@ -154,16 +165,24 @@ export class Stage {
   }
 
   async startWorker(more: Partial<WorkerProcessOptions> = {}, env?: Record<string, string>): Promise<FleetProcess> {
-    const { tickMs, settleMs } = this.options;
+    const { tickMs, settleMs, engine } = this.options;
     const relay = this.options.relay ? await TcpProxy.start(this.redis.port) : undefined;
     if (relay) this.#ends.push(() => relay.stop());
     const url = relay?.url ?? this.servers.url;
     const isolate = this.options.isolate ? join(import.meta.dirname, 'deaf-module.ts') : undefined;
-    const exec = this.#childCommand();
-    const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec, isolate, ...more }, env);
+    // They ignore SIGTERM, so that only force ends them.
+    const exec = this.options.exec ? `trap '' TERM; ${this.tickingCommand}` : undefined;
+    const worker = await this.fleet.startWorker({ url, tickMs, settleMs, exec, isolate, engine, ...more }, env);
     this.workers.push(worker);
     if (relay) this.#relays.set(worker, relay);
     return worker;
+  }
+
+  /** With the load of the stage, and keys of its own. */
+  async startDispatcher(more: Partial<DispatcherOptions> = {}): Promise<void> {
+    const { engine, jobs, jobsPerSecond, notesPerSecond, stopsPerSecond, durableReplicas } = this.options;
+    const load = { jobCount: jobs, jobsPerSecond, notesPerSecond, stopsPerSecond, durableReplicas };
+    this.#dispatchers.push(await this.fleet.startDispatcher({ engine, ...load, ...more }));
   }
 
   /** A worker that a scenario ends is none of `workers` any more. */
@@ -179,6 +198,8 @@ export class Stage {
     this.note(`SIGTERM ${worker.name}`);
     this.#forget(worker);
     worker.process.kill('SIGTERM');
+    const ended = () => worker.process.exitCode !== null || worker.process.signalCode !== null;
+    await until(ended, `${worker.name} to end`, { limitMs: REST_LIMIT_MS });
     return worker.exited;
   }
 
@@ -237,7 +258,7 @@ export class Stage {
 
   /** Dispatches need not reach a replica from here on: there is none for a while. */
   settleForNoReplica(): void {
-    this.#dispatcher?.process.kill('SIGUSR2');
+    for (const { process: dispatcher } of this.#dispatchers) dispatcher.kill('SIGUSR2');
   }
 
   /** What Redis knows of jobs that do not show themselves. */
@@ -251,10 +272,12 @@ export class Stage {
     );
   }
 
-  /** What is under way is answered, and nothing more comes. Resolves with the exit code of the dispatcher. */
+  /** What is under way is answered, and nothing more comes. Resolves with an exit code that is not 0 if there is one. */
   async endLoad(): Promise<number | null> {
-    this.#dispatcher?.process.kill('SIGTERM');
-    return (await this.#dispatcher?.exited) ?? null;
+    for (const { process: dispatcher } of this.#dispatchers) dispatcher.kill('SIGTERM');
+    const codes = await Promise.all(this.#dispatchers.map(({ exited }) => exited));
+    const [bad = 0] = codes.filter(code => code !== 0);
+    return bad;
   }
 
   /** Not one look: while jobs move, it may see one in two places. At rest they must hold. */
@@ -283,7 +306,7 @@ export class Stage {
   }
 
   async #open(): Promise<void> {
-    const { workers, jobs, jobsPerSecond, notesPerSecond, durableReplicas } = this.options;
+    const { workers } = this.options;
     this.#link = await RedisLink.connect({ url: this.servers.url, prefix: PREFIX });
     this.#ends.push(() => this.link.close());
     const others = Array.from({ length: workers - 1 }, () => undefined);
@@ -292,12 +315,7 @@ export class Stage {
     this.workers.sort((a, b) => Number(a.name.slice(1)) - Number(b.name.slice(1)));
     this.#client = await PoolClient.open(this.link, POOL);
     this.#ends.push(() => this.client.close());
-    this.#dispatcher = await this.fleet.startDispatcher({
-      jobCount: jobs,
-      jobsPerSecond,
-      notesPerSecond,
-      durableReplicas,
-    });
+    await this.startDispatcher();
     await this.untilAlive(0);
     this.#watchLateness();
   }
@@ -323,12 +341,5 @@ export class Stage {
 
   #forget(worker: FleetProcess): void {
     this.workers.splice(this.workers.indexOf(worker), 1);
-  }
-
-  /** It ignores SIGTERM, so that only force ends it. */
-  #childCommand(): string | undefined {
-    if (!this.options.exec) return undefined;
-    const line = `{\\"wallNs\\":$(date +%s%N),\\"who\\":\\"$WORKER/$$\\",\\"what\\":\\"tick\\",\\"jobs\\":[[\\"$PONOS_JOB_KEY\\",$PONOS_JOB_TOKEN]]}`;
-    return `trap '' TERM; while :; do echo "${line}" >> '${this.fleet.folder}'/$PONOS_JOB_KEY.jsonl; sleep 0.2; done`;
   }
 }

@@ -7,14 +7,10 @@
  * event loop for so many ms, asking before each sign of life, and never stops.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { systemClock } from '../../../src/engine/core/clock.ts';
-import { createExecHandler } from '../../../src/engine/pool/exec/handler.ts';
 import type { Job, JobHandler, ServiceHandler, StopReason } from '../../../src/engine/pool/handler.ts';
-import { createIsolatedHandler } from '../../../src/engine/pool/isolate/handler.ts';
-import { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { LeaseOption } from '../../../src/engine/pool/options.ts';
-import { RedisLink } from '../../../src/engine/redis/link.ts';
 import '../../support/end-with-parent.ts';
+import { loadEngine } from './engine/load.ts';
 import { type Held, Journal, nowMs } from './journal.ts';
 
 export interface WorkerProcessOptions {
@@ -23,6 +19,8 @@ export interface WorkerProcessOptions {
   pool: string;
   name: string;
   history: string;
+  /** Of a packed release; default the sources. */
+  engine?: string | undefined;
   lease: LeaseOption;
   shards?: number;
   tickMs: number;
@@ -40,6 +38,7 @@ export interface WorkerProcessOptions {
 }
 
 const options = JSON.parse(process.argv[2] as string) as WorkerProcessOptions;
+const { createExecHandler, createIsolatedHandler, PoolNode, RedisLink, systemClock } = await loadEngine(options.engine);
 const journal = new Journal(options.history, options.name);
 const held = new Set<Job>();
 

@@ -64,6 +64,13 @@ describe('the checker of fault histories', () => {
     expect(restarts.get('n')).toBeUndefined();
   });
 
+  it('asks no more of a job than that it stops, and finds one that went on', () => {
+    const life = [at(2, 'start', 'k', 1), at(20, 'tick', 'k', 1), at(25, 'stopping', 'k')];
+    const { missing, undead, gap } = of(...life, at(28, 'tick', 'k', 1), at(30, 'stopped', 'k'));
+    expect({ missing, undead, gap }).toEqual({ missing: [], undead: [], gap: { key: 'k', ms: 15 } });
+    expect(of(...life, at(30, 'stopped', 'k'), at(31, 'tick', 'k', 1)).undead).toEqual(['k']);
+  });
+
   it('accepts notifications that a new owner gets again, and finds skipped, repeated and missing ones', () => {
     const all = [note(1, 'noted', 1), note(2, 'noted', 2)];
     expect(of(...all, note(3, 'heard', 1, 1), note(4, 'heard', 1, 2), note(5, 'heard', 2, 2)).notes).toEqual([]);
