@@ -19,7 +19,8 @@ interface Entry {
  */
 export class Deadlines {
   readonly #clock: Clock;
-  #waiting: Entry[] = [];
+  /** Before the head there is nothing any more. */
+  #waiting: (Entry | undefined)[] = [];
   #head = 0;
   #timer: Timer | undefined;
   #nowMs: number | undefined;
@@ -48,7 +49,7 @@ export class Deadlines {
 
   /** Settled commands are forgotten by the next one that is sent: payloads are not kept until the time is over. */
   #dropSettled(): void {
-    while (this.#waiting[this.#head]?.command.isSettled) this.#head++;
+    while (this.#waiting[this.#head]?.command.isSettled) this.#waiting[this.#head++] = undefined;
     if (this.#head === this.#waiting.length) {
       this.#waiting = [];
       this.#head = 0;
