@@ -36,6 +36,7 @@ interface Waiter extends WaitRequest {
   reject: (error: unknown) => void;
 }
 
+const ignore = () => {};
 const LOOK_EVERY_MS = 1000;
 /** Bounds one round of looking. */
 const MAX_LOOKS = 500;
@@ -95,8 +96,14 @@ export class Outcomes {
 
   /** Gives up waiting; the promise stays unsettled. */
   cancel(id: string): void {
-    this.#waiters.get(id)?.timer.cancel();
+    const waiter = this.#waiters.get(id);
+    if (!waiter) return;
+    waiter.timer.cancel();
     this.#waiters.delete(id);
+    // A map that comes and goes is laid out anew time and again. The layout of before is garbage that holds all it held, and
+    // is collected late: what hangs on a promise must not wait for that.
+    waiter.resolve = ignore;
+    waiter.reject = ignore;
   }
 
   async close(): Promise<void> {
@@ -117,8 +124,9 @@ export class Outcomes {
   #tell(id: string, outcome: Outcome): void {
     const waiter = this.#waiters.get(id);
     if (!waiter || (outcome.kind === 'started' && waiter.until === 'ended')) return;
+    const { resolve } = waiter;
     this.cancel(id);
-    waiter.resolve(outcome);
+    resolve(outcome);
   }
 
   async #look(): Promise<void> {
