@@ -37,10 +37,14 @@ local function enter(...)
   for i = 12, #found do shard.more[i - 11] = tonumber(found[i]) end
 end
 
--- `...` are further fields and values. Counts are small: Lua's own text of them is exact.
+-- `...` are further fields and values. Alone it is for scripts that mint no token, and neither add a job nor take one away.
+local function save_clock(...)
+  redis.call('HSET', config, 'clock', whole(shard.now), 'last-time', whole(shard.time), ...)
+end
+
+-- Counts are small: Lua's own text of them is exact.
 local function save(...)
-  redis.call('HSET', config, 'clock', whole(shard.now), 'last-time', whole(shard.time), 'token', whole(shard.token),
-    'count', shard.count, 'queued', shard.queued, ...)
+  save_clock('token', whole(shard.token), 'count', shard.count, 'queued', shard.queued, ...)
 end
 
 -- A change of the members: every view of before is old.

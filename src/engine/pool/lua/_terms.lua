@@ -14,3 +14,9 @@ local function terms_of(text)
     digest = digest,
   }
 end
+
+-- The node to tell alone, for a third of the cost.
+local function reply_to_of(text)
+  local reply_to = string.match(text or '', '^%d+ %d+ %d+ %d+ %S+ (%S+) %S')
+  return reply_to ~= '-' and reply_to or nil
+end

@@ -11,6 +11,8 @@
 local refusal = enter('started') or check_identity()
 if refusal then return refusal end
 local states, count, told = {}, 0, {}
+-- The items of a batch mostly say the same.
+local stable_at = {}
 local at = whole(math.floor(shard.time / 1000))
 for i = 1, #items, 3 do
   local key, token, stable_ms = items[i], items[i + 1], items[i + 2]
@@ -25,11 +27,11 @@ for i = 1, #items, 3 do
       if stable_ms == '' then
         redis.call('HSET', job, 'state', 'running', 'started-at', at)
       else
-        redis.call('HSET', job, 'state', 'running', 'started-at', at, 'stable-at',
-          whole(shard.now + tonumber(stable_ms) * 1000))
+        stable_at[stable_ms] = stable_at[stable_ms] or whole(shard.now + tonumber(stable_ms) * 1000)
+        redis.call('HSET', job, 'state', 'running', 'started-at', at, 'stable-at', stable_at[stable_ms])
       end
       count = count + 1
-      local waiting = terms_of(found[4]).reply_to
+      local waiting = reply_to_of(found[4])
       if waiting and found[3] then
         told[waiting] = told[waiting] or {}
         table.insert(told[waiting], 'started ' .. found[3] .. ' ' .. worker .. ' ' .. token .. '\n')
@@ -41,5 +43,5 @@ for i = 1, #items, 3 do
   end
 end
 for node, lines in pairs(told) do redis.call('SPUBLISH', replies_prefix .. node, table.concat(lines)) end
-save('started', shard.more[1] + count)
+save_clock('started', shard.more[1] + count)
 return {'OK', states}
