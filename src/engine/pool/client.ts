@@ -185,7 +185,7 @@ export class PoolClient {
         : { id, key, status: wait };
     }
     const { shard } = view;
-    await this.#outcomes.listen(shard);
+    if (!this.#outcomes.listensTo(shard)) await this.#outcomes.listen(shard);
     const until = wait === 'started' ? 'started' : 'ended';
     const what = `job "${key}" to be ${wait}`;
     const outcome = this.#outcomes.wait({ id, key: form.bytes, shard, until, timeoutMs: settings.timeoutMs, what });
@@ -399,26 +399,24 @@ export class PoolClient {
     return { id, key, status, worker, token, result: body };
   }
 
-  /** Sends a request that may be repeated; when replicas matter, over the connection that counts them. */
-  #change<T>(
+  /**
+   * Sends a request, and again what may have been lost with its reply: the id makes that harmless. When replicas matter,
+   * over the connection that counts them.
+   */
+  async #change<T>(
     shard: Shard,
     durability: Durability,
     send: (connection?: Connection) => Promise<T>,
   ): Promise<Replicated<T>> {
     const { link } = this.view;
-    if (durability.replicas > 0) return this.#again(() => link.durable.run(shard.slotKey, send, durability));
-    return this.#again(() => send().then(result => ({ result, replicas: 0 })));
-  }
-
-  /** Sends again what may have been lost with its reply: the id makes that harmless. */
-  async #again<T>(send: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await send();
+        if (durability.replicas > 0) return await link.durable.run(shard.slotKey, send, durability);
+        return { result: await send(), replicas: 0 };
       } catch (error) {
         const again = error instanceof RedisUnavailableError && error.uncertain && attempt < MAX_SENDS;
         if (!again || this.#closed) throw error;
-        await sleep(this.view.link.clock, backoffMs(attempt, SEND_AGAIN));
+        await sleep(link.clock, backoffMs(attempt, SEND_AGAIN));
       }
     }
   }

@@ -49,6 +49,7 @@ export class Outcomes {
   readonly #waiters = new Map<string, Waiter>();
   readonly #looking: PeriodicTask;
   readonly #subscriptions = new Map<Shard, Promise<Subscription>>();
+  readonly #listening = new Set<Shard>();
 
   constructor(link: RedisLink, node: string, onError: (error: unknown) => void) {
     this.node = node;
@@ -62,7 +63,11 @@ export class Outcomes {
     );
   }
 
-  /** Must have resolved before the request is sent whose outcome is waited for. */
+  listensTo(shard: Shard): boolean {
+    return this.#listening.has(shard);
+  }
+
+  /** Must have resolved before the request is sent whose outcome is waited for, unless it listens already. */
   async listen(shard: Shard): Promise<void> {
     let subscription = this.#subscriptions.get(shard);
     if (!subscription) {
@@ -74,6 +79,7 @@ export class Outcomes {
       subscription.catch(() => this.#subscriptions.delete(shard));
     }
     await subscription;
+    this.#listening.add(shard);
   }
 
   /** @throws TimeoutError after `timeoutMs`; ClosedError when closed meanwhile. */
