@@ -4,7 +4,7 @@
  * A life is a job in the hands of one worker under one token, from its start to its last tick: at each of them the worker
  * was asked whether it owns the job, and said yes.
  */
-import { type Excuses, NO_EXCUSES } from './flush.ts';
+import { type Excuses, NO_EXCUSES } from './excuses.ts';
 import type { JournalEvent } from './journal.ts';
 
 export interface Life {
@@ -158,7 +158,7 @@ function restartsOf(ordered: readonly JournalEvent[], fromMs: number): Map<strin
 export function notesOf(ordered: readonly JournalEvent[], excuses: Excuses = NO_EXCUSES): string[] {
   const wrong: string[] = [];
   const highest = new Map<string, number>();
-  const last = new Map<string, number>();
+  const last = new Map<string, { number: number; atMs: number }>();
   const noted = new Map<string, number>();
   const missing = (key: string, from: number, to: number, atMs: number) =>
     Array.from({ length: Math.max(0, to - from) }, (_, n) => from + n).some(
@@ -172,11 +172,12 @@ export function notesOf(ordered: readonly JournalEvent[], excuses: Excuses = NO_
     const present = `${key} ${token}`;
     const most = highest.get(key) ?? 0;
     if (missing(key, most + 1, number, atMs)) wrong.push(`${key}: notification ${number} came after ${most}`);
-    if (number <= (last.get(present) ?? 0) && !excuses.excusesNote(key, number, atMs)) {
+    const before = last.get(present);
+    if (before && number <= before.number && !excuses.excusesRepeat(before.atMs, atMs)) {
       wrong.push(`${key}: notification ${number} came twice to one owner`);
     }
     highest.set(key, Math.max(most, number));
-    last.set(present, number);
+    last.set(present, { number, atMs });
   }
   for (const [key, number] of noted) {
     const most = highest.get(key) ?? 0;

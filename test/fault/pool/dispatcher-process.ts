@@ -104,7 +104,7 @@ function notify(key: string): void {
   chain.last = chain.last.then(async () => {
     const id = newId();
     journal.write('noting', { jobs, detail: number });
-    await insist(() => client.notify(key, number, { id }));
+    await insist(() => client.notify(key, number, { id, durability }));
     journal.write('noted', { jobs, detail: number });
   });
   track(chain.last.catch(error => journal.write('failed', { jobs, detail: String(error) })));

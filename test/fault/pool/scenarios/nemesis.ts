@@ -1,7 +1,8 @@
 /** Everything at once, as a seed decides. */
+import { type ClusterServers, NODE_TIMEOUT_MS } from '../../../support/topology/cluster.ts';
 import type { FleetProcess } from '../fleet.ts';
 import { nowMs } from '../journal.ts';
-import { type Scenario, SHORT } from '../scenario.ts';
+import { CALM, type Scenario, SHORT } from '../scenario.ts';
 import type { Stage } from '../stage.ts';
 
 const MINUTE_MS = 60_000;
@@ -35,7 +36,7 @@ async function join(stage: Stage): Promise<void> {
   await stage.startWorker().catch(() => stage.note('a worker could not join'));
 }
 
-const workerDeeds: Deed[] = [
+const processDeeds: Deed[] = [
   async stage => {
     if (stage.workers.length > FEWEST_WORKERS) await stage.kill(stage.pick());
     await join(stage);
@@ -52,6 +53,9 @@ const workerDeeds: Deed[] = [
     await stage.last(stage.between(50, 2 * SHORT.leaseMs));
     stage.signal(worker, 'SIGCONT');
   },
+];
+
+const networkDeeds: Deed[] = [
   disturb('blackhole'),
   disturb('swallow'),
   disturb('refuse'),
@@ -88,12 +92,42 @@ const redisDeeds: Deed[] = [
   stage => stage.stepClock(stage.between(-120, 120)).catch(() => {}),
 ];
 
+/** One at a time: what comes before is over when the next one begins. */
+const clusterDeeds: Deed[] = [
+  withSlot('CLUSTER FAILOVER', (cluster, slot) => cluster.failover(slot)),
+  withSlot('CLUSTER FAILOVER FORCE', (cluster, slot) => cluster.failover(slot, 'FORCE')),
+  withSlot('a slot moves', (cluster, slot, stage) => cluster.moveSlot(slot, { pauseMs: stage.between(0, 1000) })),
+  withSlot('a master stands still', async (cluster, slot, stage) => {
+    const master = await cluster.masterOf(slot);
+    master.signal('SIGSTOP');
+    await stage.last(stage.between(50, NODE_TIMEOUT_MS / 2));
+    master.signal('SIGCONT');
+  }),
+  withSlot('SIGKILL of a master', async (cluster, slot) => {
+    const master = await cluster.killMaster(slot);
+    await master.up();
+    await cluster.untilWell();
+  }),
+  stage => call(stage, 'SCRIPT', 'FLUSH'),
+];
+
+/** Something befalls the slot of one of the shards. */
+function withSlot(name: string, act: (cluster: ClusterServers, slot: number, stage: Stage) => Promise<unknown>): Deed {
+  return async stage => {
+    const slots = await stage.slots;
+    const shard = stage.between(0, slots.length - 1);
+    stage.note(`${name}: shard ${shard}`);
+    await act(stage.servers.cluster as ClusterServers, slots[shard] as number, stage);
+    stage.note('it is over');
+  };
+}
+
 /** Deeds one after the other until the time is over. */
-async function ply(stage: Stage, deeds: Deed[], untilMs: number): Promise<number> {
+async function ply(stage: Stage, deeds: Deed[], untilMs: number, restMs: number): Promise<number> {
   let count = 0;
   for (; nowMs() < untilMs; count++) {
     await (deeds[stage.between(0, deeds.length - 1)] as Deed)(stage);
-    await stage.last(stage.between(0, SHORT.leaseMs));
+    await stage.last(stage.between(0, restMs));
   }
   return count;
 }
@@ -104,34 +138,53 @@ function lostByFlush(stage: Stage): number {
   return [...stage.excuses.keys].filter(key => silent.has(key)).length;
 }
 
-function nemesis(durationMs: () => number): Scenario['inject'] {
+/** Each kind beside the others, with up to so many leases between one deed and the next. */
+function storm(...kinds: [deeds: Deed[], restLeases: number][]): Scenario['inject'] {
   return async stage => {
-    const untilMs = nowMs() + durationMs();
-    const counts = await Promise.all([ply(stage, workerDeeds, untilMs), ply(stage, redisDeeds, untilMs)]);
+    const { leaseMs } = stage.options.lease;
+    const untilMs = nowMs() + (Number(process.env.PONOS_TEST_MINUTES) || 5) * MINUTE_MS;
+    const counts = await Promise.all(kinds.map(([deeds, rest]) => ply(stage, deeds, untilMs, rest * leaseMs)));
     const { accepted } = stage.history.read();
-    return { faults: counts[0] + counts[1], acceptedJobs: accepted.size, lostByFlush: lostByFlush(stage) };
+    return { faults: counts.reduce((a, b) => a + b), acceptedJobs: accepted.size, lostByFlush: lostByFlush(stage) };
   };
 }
-
-const stage = {
-  workers: 4,
-  jobs: 60,
-  jobsPerSecond: 5,
-  notesPerSecond: 20,
-  relay: true,
-  redisArgs: ['--appendonly', 'yes'],
-  steppedClock: true,
-};
 
 export const nemesisScenarios: Scenario[] = [
   {
     name: 'the promises hold under faults of every kind at once',
     fault:
       'workers killed, stopped, ended, added, cut off and delayed at random, Redis killed, stopped, paused, flushed of scripts and of everything, its clock put forth and back',
-    stage,
+    stage: {
+      workers: 4,
+      jobs: 60,
+      jobsPerSecond: 5,
+      notesPerSecond: 20,
+      relay: true,
+      redisArgs: ['--appendonly', 'yes'],
+      steppedClock: true,
+    },
     usualRuns: 2,
-    inject: nemesis(() => (Number(process.env.PONOS_TEST_MINUTES) || 5) * MINUTE_MS),
+    inject: storm([[...processDeeds, ...networkDeeds], 1], [redisDeeds, 1]),
     // Faults come one upon the other, and each may take a lease and more.
+    bounds: ({ lease }) => ({ gapMs: 10 * lease.leaseMs }),
+  },
+  {
+    name: 'the promises hold under faults of every kind at once in a cluster',
+    fault:
+      'workers killed, stopped, ended and added at random, masters of three shards killed, stopped and replaced in agreement and by force, slots moved',
+    stage: {
+      servers: 'cluster',
+      shards: 3,
+      workers: 4,
+      jobs: 60,
+      jobsPerSecond: 5,
+      notesPerSecond: 20,
+      durableReplicas: 1,
+      lease: CALM,
+    },
+    usualRuns: 2,
+    // Each of most of these puts a shard into quarantine for a lease.
+    inject: storm([processDeeds, 1], [clusterDeeds, 3]),
     bounds: ({ lease }) => ({ gapMs: 10 * lease.leaseMs }),
   },
 ];

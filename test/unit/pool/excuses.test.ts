@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../fault/pool/checker.ts';
-import { excusesOf } from '../../fault/pool/flush.ts';
+import { excusesOf } from '../../fault/pool/excuses.ts';
 import type { JournalEvent } from '../../fault/pool/journal.ts';
 
 const LEASE_MS = 1000;

@@ -1,7 +1,8 @@
 /**
- * What a flush of Redis may cost by design, told from a history. Redis has nothing any more, so there remains what live
- * workers hold and say again within a lease: a job that nobody runs at that moment is gone, and so is one whose worker
- * cannot speak up in time. A notification is gone unless it was delivered before, and may come twice when it is sent again.
+ * What a loss of Redis may cost by design, told from a history. After a flush Redis has nothing any more, so there remains
+ * what live workers hold and say again within a lease: a job that nobody runs at that moment is gone, and so is one whose
+ * worker cannot speak up in time. A notification is gone unless it was delivered before. One that was delivered may come
+ * again, also after a failover to a replica that does not know of it.
  *
  * A job that shows itself just before the flush, in the hands of a worker that nothing is done to around it, is never excused.
  */
@@ -10,11 +11,13 @@ import type { JournalEvent } from './journal.ts';
 export interface Excuses {
   /** Jobs that may be gone. */
   readonly keys: ReadonlySet<string>;
-  /** Whether a notification of a job may be missing, or there again, by that moment. */
+  /** Whether a notification of a job may be missing by that moment. */
   excusesNote(key: string, number: number, atMs: number): boolean;
+  /** Whether one that came at the first moment may come again at the second. */
+  excusesRepeat(firstMs: number, againMs: number): boolean;
 }
 
-export const NO_EXCUSES: Excuses = { keys: new Set(), excusesNote: () => false };
+export const NO_EXCUSES: Excuses = { keys: new Set(), excusesNote: () => false, excusesRepeat: () => false };
 
 interface Span {
   fromMs: number;
@@ -23,14 +26,18 @@ interface Span {
 
 /** A job that runs has shown itself within that. */
 const SIGN_MS = 300;
+/** What a write that was answered may take to reach a replica. */
+const REPLICATION_MS = 1000;
 const BEGINS = /^(?:SIGKILL|SIGSTOP|blackhole|swallow|refuse) (\w+)$/;
 const ENDS = /^(?:SIGCONT|pass) (\w+)$/;
 
 export function excusesOf(events: readonly JournalEvent[], leaseMs: number): Excuses {
+  const faults = events.filter(({ what }) => what === 'fault');
+  const flushes = spansOf(faults, /^FLUSHALL$/, 'flushed');
+  const losses = [...flushes, ...spansOf(faults, /^(CLUSTER FAILOVER FORCE|SIGKILL of a master)/, 'it is over')];
+  if (losses.length === 0) return NO_EXCUSES;
   const ordered = [...events].sort((a, b) => a.atMs - b.atMs);
-  const flushes = flushesOf(ordered);
-  if (flushes.length === 0) return NO_EXCUSES;
-  const troubles = troublesOf(ordered);
+  const troubles = troublesOf(faults);
   const isSafe = (who: string, { fromMs, toMs }: Span) =>
     !troubles.get(who)?.some(trouble => trouble.fromMs < toMs + 2 * leaseMs && trouble.toMs > fromMs - leaseMs);
   const keys = new Set<string>();
@@ -58,23 +65,24 @@ export function excusesOf(events: readonly JournalEvent[], leaseMs: number): Exc
       const noteMs = sentMs.get(`${key} ${number}`) ?? Number.POSITIVE_INFINITY;
       return keys.has(key) || flushes.some(({ fromMs, toMs }) => noteMs <= toMs && fromMs <= atMs);
     },
+    excusesRepeat: (firstMs, againMs) =>
+      losses.some(({ fromMs, toMs }) => firstMs <= toMs + REPLICATION_MS && fromMs <= againMs),
   };
 }
 
-function flushesOf(ordered: readonly JournalEvent[]): Span[] {
-  const faults = ordered.filter(({ what }) => what === 'fault');
-  return faults.flatMap(({ detail, atMs }, i) => {
-    if (detail !== 'FLUSHALL') return [];
-    const done = faults.slice(i).find(fault => fault.detail === 'flushed');
+/** The test notes faults in their order. */
+function spansOf(faults: readonly JournalEvent[], begin: RegExp, end: string): Span[] {
+  return faults.flatMap(({ detail = '', atMs }, i) => {
+    if (!begin.test(detail)) return [];
+    const done = faults.slice(i).find(fault => fault.detail === end);
     return [{ fromMs: atMs, toMs: done?.atMs ?? Number.POSITIVE_INFINITY }];
   });
 }
 
 /** When each worker could not speak: from what was done to it until that was taken back. */
-function troublesOf(ordered: readonly JournalEvent[]): Map<string, Span[]> {
+function troublesOf(faults: readonly JournalEvent[]): Map<string, Span[]> {
   const troubles = new Map<string, Span[]>();
-  for (const { what, atMs, detail = '' } of ordered) {
-    if (what !== 'fault') continue;
+  for (const { atMs, detail = '' } of faults) {
     const begun = BEGINS.exec(detail)?.[1];
     const ended = ENDS.exec(detail)?.[1];
     if (begun) troubles.set(begun, [...(troubles.get(begun) ?? []), { fromMs: atMs, toMs: Number.POSITIVE_INFINITY }]);
