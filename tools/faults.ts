@@ -109,7 +109,7 @@ ${verdict}${missing(files)}
 * **overlaps**: times at which two workers ran one key and both believed they own it.
 * **lost**: what was accepted and is gone.
 * **worst gap**: the longest any job was silent from the fault on, of all runs. Ticks of the jobs are part of it.
-* **more**: other figures of the worst run.
+* **more**: other figures, each the highest of all runs.
 * **seed**: of the run with the worst gap. It decides when and whom the fault hits; the operating system decides the rest.
 
 Repeat one with its seed, or all of them more often:

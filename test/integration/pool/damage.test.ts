@@ -286,7 +286,13 @@ describe('damaged records', () => {
       tickCount++;
     });
     await until(() => tickCount > 0, 'a tick');
-    await link.commands.call('HSET', schedule('t'), 'next', 'x');
+    // A tick that is under way writes the next one.
+    const isDamaged = async () => {
+      await link.commands.call('HSET', schedule('t'), 'next', 'x');
+      const [claim, next] = (await link.commands.call('HMGET', schedule('t'), 'claim', 'next')) as unknown[];
+      return claim === null && String(next) === 'x';
+    };
+    await until(isDamaged, 'the tick to be no number');
     ticker.poke();
     const before = await commandCount(link, 'evalsha');
     const beganMs = performance.now();
