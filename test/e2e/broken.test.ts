@@ -76,6 +76,34 @@ describe('what is broken', () => {
         await ok('map', 'list');
       },
     );
+
+    it('of which the record holds a count that is none is listed as broken, beside the others', async () => {
+      await ok('map', 'set', 'good', 'k', 'v');
+      await ok('map', 'set', 'bad', 'k', 'v');
+      await link.commands.call('HSET', link.keys.map('bad').meta, 'revision', 'x');
+      const said = 'the record of a map holds "x" as its revision';
+
+      const list = await run('map', 'list', '--json');
+      expect(list.code).toBe(9);
+      expect(items(list)).toMatchObject([
+        { name: 'bad', broken: said },
+        { name: 'good', broken: null, keyCount: 1 },
+      ]);
+      const doctor = await run('doctor', '--json');
+      expect((JSON.parse(doctor.stdout) as { item: { findings: object[] } }).item.findings).toContainEqual(
+        expect.objectContaining({
+          code: 'BROKEN',
+          message: expect.stringContaining(said),
+          command: 'ponos map destroy bad',
+        }),
+      );
+      expect(await ok('metrics')).toContain('ponos_broken{kind="map",name="bad"} 1');
+
+      await ok('map', 'destroy', 'bad', '--yes');
+      expect(items(await run('map', 'list', '--json'))).toMatchObject([{ name: 'good' }]);
+      await ok('map', 'set', 'bad', 'k', 'new');
+      expect(await ok('map', 'get', 'bad', 'k')).toBe('new\n');
+    });
   });
 
   describe('a stream', () => {

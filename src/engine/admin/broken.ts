@@ -1,8 +1,9 @@
 /**
- * Removes a map or a stream of which a key holds a value of another type. Such a value is nobody's work of ours, and every
- * script refuses it; so it goes first, and the rest in the ordinary way, which tells those who still use it.
+ * Removes a map or a stream of which a key holds a value of another type, or a map whose record holds a count that is none.
+ * Such a value is nobody's work of ours, and every script refuses it; so it goes first, and the rest in the ordinary way, which tells those who still use it.
  */
 import { NotFoundError } from '../core/errors.ts';
+import { DamagedMapError, readStatus } from '../maps/reading.ts';
 import { removePartitionedStream } from '../partitions/description.ts';
 import { partitionNames } from '../partitions/names.ts';
 import type { RedisLink } from '../redis/link.ts';
@@ -12,8 +13,13 @@ import { destroyMap } from './maps.ts';
 
 /** @throws ArgumentError on a bad name, RedisUnavailableError. */
 export async function destroyBrokenMap(link: RedisLink, name: string): Promise<void> {
-  const { data, meta, restorer, stage } = link.keys.map(name);
-  for (const key of [data, meta, restorer, stage]) await unlinkUnless(link, key, 'hash');
+  const keys = link.keys.map(name);
+  for (const key of [keys.data, keys.meta, keys.restorer, keys.stage]) await unlinkUnless(link, key, 'hash');
+  const isDamaged = await readStatus(link, keys).then(
+    () => false,
+    error => error instanceof DamagedMapError,
+  );
+  if (isDamaged) await link.commands.call('UNLINK', keys.meta);
   await unlessGone(destroyMap(link, name));
 }
 

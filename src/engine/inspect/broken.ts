@@ -1,9 +1,10 @@
 /**
- * Things that are there and cannot be read, because a key of theirs holds a value of another type. One of them must hide
- * neither the others nor itself: it is listed with the reason, and what removes it.
+ * Things that are there and cannot be read, because a key of theirs holds a value of another type, or a map's record a count
+ * that is none. One of them must hide neither the others nor itself: it is listed with the reason, and what removes it.
  */
 import { WrongTypeError } from '../core/errors.ts';
 import { isName } from '../core/names.ts';
+import { DamagedMapError } from '../maps/reading.ts';
 import type { RedisLink } from '../redis/link.ts';
 import { mayBePartition } from '../streams/partitioned.ts';
 import type { Finding } from './snapshots.ts';
@@ -32,7 +33,7 @@ export async function readEach<T>(
       try {
         return await read(name);
       } catch (error) {
-        if (error instanceof WrongTypeError) return broken(name, error.message);
+        if (error instanceof WrongTypeError || error instanceof DamagedMapError) return broken(name, error.message);
         if (!failed) throw error;
         failed(error);
         return undefined;

@@ -51,6 +51,10 @@ const CALM_ATTEMPTS = 3;
 /** More than a map can hold: a scan this long is one command, and so one moment. */
 const ALL_COUNT = 2 ** 31 - 1;
 
+/** A count in the record of a map is none: nothing can be said of the map, and no write goes through. */
+export class DamagedMapError extends RedisCommandError {}
+
+/** @throws DamagedMapError, WrongTypeError. */
 export async function readStatus(link: RedisLink, keys: MapKeys): Promise<MapStatus> {
   const [record, count, time] = await callTogether(link, keys, [readRecord(keys), ['HLEN', keys.data], ['TIME']]);
   return { ...decodeRecord(record), count: count as number, redisMs: decodeTime(time) };
@@ -179,7 +183,7 @@ function decodeRecord(reply: unknown): MapRecord {
 
 function decodeCount(field: string, text: string | undefined): number {
   const count = Number(text || 0);
-  if (!Number.isSafeInteger(count)) throw new RedisCommandError(`the record of a map holds "${text}" as its ${field}`);
+  if (!Number.isSafeInteger(count)) throw new DamagedMapError(`the record of a map holds "${text}" as its ${field}`);
   return count;
 }
 
