@@ -2,7 +2,7 @@
 import type { FleetProcess } from '../fleet.ts';
 import { nowMs } from '../journal.ts';
 import { CALM, type Scenario } from '../scenario.ts';
-import type { Stage } from '../stage.ts';
+import { POOL, type Stage } from '../stage.ts';
 
 const HOUR_S = 3600;
 
@@ -14,7 +14,7 @@ async function killOne(stage: Stage): Promise<void> {
 
 /** By what it says of the time at which it started. */
 async function wallAheadSeconds({ link }: Stage, { name }: FleetProcess): Promise<number> {
-  const info = await link.commands.call('HGET', link.keys.pool('faults').memberInfo, `info:${name}`);
+  const info = await link.commands.call('HGET', link.keys.pool(POOL).memberInfo, `info:${name}`);
   return (JSON.parse(String(info)).startedAtMs - Date.now()) / 1000;
 }
 

@@ -3,7 +3,7 @@ import { until } from '../../../support/until.ts';
 import { openDispatches, slowestDispatchMs } from '../dispatches.ts';
 import { nowMs } from '../journal.ts';
 import type { Scenario } from '../scenario.ts';
-import type { Stage } from '../stage.ts';
+import { POOL, type Stage } from '../stage.ts';
 
 export interface UnderFault extends Record<string, number> {
   /** How long the fault lasted: `act`. */
@@ -49,7 +49,7 @@ export const movedSlot: Scenario['bounds'] = ({ lease }) => ({
 });
 
 function answers({ link, options }: Stage): Promise<unknown> {
-  const configs = Array.from({ length: options.shards }, (_, shard) => link.keys.pool('faults', shard).config);
+  const configs = Array.from({ length: options.shards }, (_, shard) => link.keys.pool(POOL, shard).config);
   const ask = () => Promise.all(configs.map(config => link.commands.call('HGET', config, 'clock')));
   return until(() => ask().catch(() => undefined), 'an answer', { limitMs: 30_000, everyMs: 20 });
 }
