@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { Emitter } from '../core/emitter.ts';
+import { RedisUnavailableError } from '../core/errors.ts';
 import type { Connection } from '../redis/connection.ts';
 
 /** The second connection is given up for a third after that. */
@@ -38,11 +39,20 @@ export class LeaseLine {
     return new LeaseLine(clock, create, main);
   }
 
+  /** @throws what `request` throws; RedisUnavailableError when another connection was kept meanwhile. */
   async ask<T>(request: (connection: Connection) => Promise<T>): Promise<T> {
     const connection = this.#spare?.ready ? this.#spare : this.#main;
-    const reply = await request(connection);
-    this.#keep(connection);
-    return reply;
+    try {
+      const reply = await request(connection);
+      this.#keep(connection);
+      return reply;
+    } catch (error) {
+      if (this.#closed || connection === this.#main || connection === this.#spare) throw error;
+      throw new RedisUnavailableError('no answer over a connection that was given up for another one', {
+        uncertain: true,
+        cause: error,
+      });
+    }
   }
 
   /** Somebody asked and heard nothing for long. */

@@ -45,6 +45,7 @@ export class Lease implements WorkerLease {
   #renewTimer: Timer | undefined;
   #deadlineTimer: Timer | undefined;
   readonly #renewing = new Set<Promise<void>>();
+  #answerCount = 0;
 
   constructor(options: LeaseOptions) {
     this.#options = options;
@@ -151,13 +152,14 @@ export class Lease implements WorkerLease {
     const { clock, terms, renew, onSilence } = this.#options;
     const { leaseMs } = terms();
     const term = this.#term;
+    const answerCount = this.#answerCount;
     const sentMs = this.#leaseClock.nowMs();
     let silent = false;
     const answered = renew().then(
       renewed => this.#answered(renewed, sentMs, term),
       (error: unknown) => {
-        // It was told then, and asked again.
-        if (!silent) this.#failed(error, term);
+        // It was told and asked again when it became silent; or another one has been answered since.
+        if (!silent && answerCount === this.#answerCount) this.#failed(error, term);
       },
     );
     await within(clock, this.#patienceMs(leaseMs), answered, () => {
@@ -169,6 +171,7 @@ export class Lease implements WorkerLease {
 
   #answered(renewed: boolean, sentMs: number, term: number): void {
     if (!this.#held || term !== this.#term) return;
+    this.#answerCount++;
     if (!renewed) this.lose('Redis says so');
     // A reply that comes after the deadline revives nothing: the handlers were told to stop.
     if (!this.check()) return;

@@ -40,12 +40,13 @@ describe('what leases are renewed over', () => {
   it('is another connection when the one there is stays silent', async () => {
     const { first, line, ping, states, readyCount } = await openLine();
     first.mode = 'blackhole';
-    ping().catch(() => {});
+    const unanswered = ping().catch((error: unknown) => error);
     line.doubt();
     await until(() => states()[1] === 'ready', 'a second connection');
     expect(String(await ping())).toBe('PONG');
     expect(readyCount()).toBe(1);
     await until(() => states()[0] === 'end', 'the first to be dropped');
+    expect(await unanswered).toMatchObject({ code: 'REDIS_UNAVAILABLE', uncertain: true });
     expect(String(await ping())).toBe('PONG');
     expect(states()).toEqual(['end', 'ready']);
   });

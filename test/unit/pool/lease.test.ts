@@ -164,6 +164,27 @@ describe('a lease', () => {
     await ended(clock, lease);
   });
 
+  it('does not mind that a renewal fails when another one was answered since it was sent', async () => {
+    const replies: { resolve(renewed: boolean): void; reject(error: Error): void }[] = [];
+    const { clock, lease } = makeLease(() => new Promise((resolve, reject) => replies.push({ resolve, reject })));
+    const errors: unknown[] = [];
+    lease.events.on('error', error => errors.push(error));
+    lease.begin(lease.nowMs());
+    while (replies.length < 2) await clock.advance(1);
+    expect(errors).toHaveLength(1);
+    replies[0]?.resolve(true);
+    await clock.advance(0);
+    replies[1]?.reject(new Error('given up for another one'));
+    await clock.advance(0);
+    expect(errors).toHaveLength(1);
+    // The next one, in its time.
+    while (replies.length < 3) await clock.advance(1);
+    replies[2]?.reject(new Error('no Redis'));
+    await clock.advance(0);
+    expect(errors).toHaveLength(2);
+    await ended(clock, lease);
+  });
+
   it.each([true, false])('takes no word from a reply to an earlier one: %s', async late => {
     const replies: ((renewed: boolean) => void)[] = [];
     const { clock, lease, lost } = makeLease(() => new Promise(resolve => replies.push(resolve)));
