@@ -22,6 +22,7 @@ import { standardStreams } from './io.ts';
 import { fromOclifError } from './oclif-errors.ts';
 import { Output } from './output.ts';
 import { roughSources } from './rough-sources.ts';
+import { withWhereabouts } from './whereabouts.ts';
 
 /** What a command does to the system: nothing, a change, or a loss that needs a confirmation. */
 export type Impact = 'read' | 'write' | 'destroy';
@@ -189,6 +190,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.#interrupt.dispose();
     const received = this.#interrupt.received;
     process.exitCode = this.exitCode ?? (received && !error ? signalExitCode(received) : EXIT.ok);
+  }
+
+  /** A command line to suggest: it looks where this one looked. */
+  protected located(line: string): string {
+    return withWhereabouts(line, { flags: this.flags, commands: this.#flagsByCommand() });
   }
 
   /** The command as typed: `map get`. */

@@ -23,7 +23,7 @@ export function withWhereabouts(line: string, { flags, commands }: Whereabouts):
   const words = line.split(' ');
   let end = words.length;
   while (end > 1 && !commands.has(words.slice(1, end).join(' '))) end--;
-  const takesPool = commands.get(words.slice(1, end).join(' '))?.includes('pool') === true;
+  const takesPool = commands.get(words.slice(1, end).join(' '))?.includes('pool') === true && !line.includes(' --pool');
   const given = [...(takesPool ? ['pool'] : []), ...PLACE].flatMap(name => asTyped(name, flags[name]));
   return [...words.slice(0, end), ...given, ...words.slice(end)].join(' ');
 }

@@ -49,8 +49,13 @@ export default class Doctor extends BaseCommand<typeof Doctor> {
       diagnosis = await diagnose(link, options);
     }
     const { format } = this.output.looks;
-    if (format === 'json' || format === 'yaml') await this.output.item(diagnosisNoun, { ...diagnosis, repairs });
-    else await this.output.list(findingNoun, diagnosis.findings);
+    const findings = diagnosis.findings.map(finding => ({
+      ...finding,
+      command: finding.command === null ? null : this.located(finding.command),
+    }));
+    if (format === 'json' || format === 'yaml')
+      await this.output.item(diagnosisNoun, { ...diagnosis, findings, repairs });
+    else await this.output.list(findingNoun, findings);
     await tellSummary(diagnosis, this.output);
     if (!diagnosis.healthy) this.exitCode = EXIT.failed;
   }

@@ -23,6 +23,8 @@ export interface DashboardOptions {
   ascii?: boolean | undefined;
   /** Shown until Redis has said who it is. */
   address?: string | undefined;
+  /** Makes a command line look where the dashboard looks. */
+  located?: ((line: string) => string) | undefined;
 }
 
 export interface Now {
@@ -154,6 +156,7 @@ export class DashboardStore {
       mayAct: this.#actions !== undefined,
       isLive: this.#source.getSnapshot().connection.state === 'LIVE',
       nowMs: this.#now.monotonicMs(),
+      located: this.#options.located ?? (line => line),
     };
   }
 

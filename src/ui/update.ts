@@ -27,6 +27,8 @@ export interface Context {
   isLive: boolean;
   /** Monotonic. */
   nowMs: number;
+  /** A command line that looks where the dashboard looks. */
+  located(line: string): string;
 }
 
 export interface Step {
@@ -121,7 +123,7 @@ function carryOut(ui: Ui, command: Command, context: Context): Step {
     case 'command': {
       const line =
         selectedItem(ui, context)?.command || viewOf(ui, context).command(placeShown(ui, context.scene.snapshot).at);
-      return only({ ...ui, mode: { kind: 'command', command: line } });
+      return only({ ...ui, mode: { kind: 'command', command: context.located(line) } });
     }
     default:
       return { ui, effects: [{ do: command.do }] };

@@ -194,6 +194,19 @@ describe('what is broken', () => {
     });
   });
 
+  it('is suggested to be removed where it was looked for', async () => {
+    await ok('map', 'set', 'bad', 'k', 'v');
+    await replace(link.keys.map('bad').data);
+    const place = ['--redis', redis.server.url, '--prefix', redis.prefix];
+    const next = `ponos map destroy ${place.join(' ')} bad`;
+    const list = await ponos(['map', 'list', ...place]);
+    expect(list.stderr).toContain(`What to type: ${next}`);
+    const doctor = await ponos(['doctor', ...place, '--json']);
+    const { findings } = (JSON.parse(doctor.stdout) as { item: { findings: object[] } }).item;
+    expect(findings).toContainEqual(expect.objectContaining({ code: 'WRONG_TYPE', command: next }));
+    expect(await ponos([...next.split(' ').slice(1), '--yes'])).toMatchObject({ code: 0 });
+  });
+
   it('names that cannot be are not what hides the rest', async () => {
     await ok('map', 'set', 'good', 'k', 'v');
     await ok('stream', 'publish', 'good', 'E', '1');

@@ -317,6 +317,12 @@ describe('a key', () => {
     expect(source.refreshes).toBe(1);
   });
 
+  it('shows a command line that looks where the dashboard looks', () => {
+    const { press, said } = open({ view: 'workers', located: line => `${line} --redis redis://other` });
+    press('c', 'y');
+    expect(said).toEqual(['copy ponos worker show --pool=video w-01 --redis redis://other']);
+  });
+
   it('goes to another pool', () => {
     const { press, text } = open({ view: 'workers' });
     press('tab');
