@@ -42,8 +42,8 @@ export function openShard(link: RedisLink, pool: string, limit = 100): Promise<S
   });
 }
 
-export function joinWorker(shard: Shard, id: WorkerId, incarnation = 1, node = 'n') {
-  return shard.register(id, node, incarnation, JSON.stringify(WORKER_INFO));
+export function joinWorker(shard: Shard, id: WorkerId, incarnation = 1, node = 'n', token = 0) {
+  return shard.register(id, node, incarnation, JSON.stringify(WORKER_INFO), token);
 }
 
 /** One that is due in an hour, `hourly`, one that is `paused`, and a `ticker`. */

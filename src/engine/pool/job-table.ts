@@ -41,6 +41,7 @@ export class JobTable {
   readonly #options: JobTableOptions;
   readonly #runs = new Map<string, JobRun>();
   readonly #waiting = new Map<string, Assignment>();
+  #highestToken = 0;
   /** Of a job that has ended: settles when that is recorded and the job forgotten. */
   readonly #done = new Map<JobRun, Promise<void>>();
   /** Said to be no longer ours, maybe while they were ending anyway: their keys may be recorded here again by now. */
@@ -84,6 +85,11 @@ export class JobTable {
     }
   }
 
+  /** Of all that were given to this worker. */
+  get highestToken(): number {
+    return this.#highestToken;
+  }
+
   get size(): number {
     return this.#runs.size;
   }
@@ -99,6 +105,7 @@ export class JobTable {
   /** Begins an assigned job. Does nothing without a lease: what is recorded is claimed after the next registration. */
   begin(assignment: Assignment): void {
     const { key, token } = assignment;
+    this.#highestToken = Math.max(this.#highestToken, token);
     if (!this.#options.lease.check()) return;
     const present = this.#runs.get(key);
     if (present) {

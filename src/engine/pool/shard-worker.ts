@@ -256,7 +256,13 @@ export class ShardWorker {
   async #register(incarnation: number): Promise<void> {
     const { shard, id, info, membership } = this.#setup;
     const sentMs = this.#lease.nowMs();
-    const reply = await shard.register(id, info.node, this.#self(incarnation), JSON.stringify(info));
+    const reply = await shard.register(
+      id,
+      info.node,
+      this.#self(incarnation),
+      JSON.stringify(info),
+      this.#table.highestToken,
+    );
     if (reply.status === 'TAKEN') {
       // After a loss another process may have taken the name first: what is recorded to it is not for this one.
       this.#lease.lose('another process has its name');

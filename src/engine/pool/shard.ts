@@ -175,13 +175,14 @@ export class Shard {
     return this.#attachment.run(script, keys, args);
   }
 
-  register(worker: string, node: string, incarnation: Argument, info: string) {
+  register(worker: string, node: string, incarnation: Argument, info: string, token = 0) {
     const keys = { ...this.#fixed, own: this.#keys.owned(worker) };
     return this.#attachment.run(scripts.registerScript, keys, {
       worker,
       node,
       incarnation,
       info,
+      token,
       events: this.#keys.events,
     });
   }

@@ -8,6 +8,7 @@ import type { PoolNode } from '../../../src/engine/pool/node.ts';
 import type { RedisLink } from '../../../src/engine/redis/link.ts';
 import { TEST_LEASE, usePool } from '../../support/pool.ts';
 import { Recorder } from '../../support/recorder.ts';
+import { joinWorker, openShard, request } from '../../support/shard.ts';
 import { until } from '../../support/until.ts';
 
 interface Gate {
@@ -208,7 +209,7 @@ describe('a pool whose Redis lost something', () => {
     expect(recorder.overlaps).toEqual([]);
   });
 
-  it('ends a running job that was stopped where an older copy had it waiting', async () => {
+  it('stops a running job that was to be stopped where an older copy had it waiting', async () => {
     const recorder = new Recorder();
     const [a] = await fleet(['a'], recorder);
     const client = await fixture.node({ lease: TEST_LEASE });
@@ -218,12 +219,32 @@ describe('a pool whose Redis lost something', () => {
     await until(() => recorder.owner('one') === 'a', 'the job to run');
     fixture.partition(a?.node);
     await goBack();
-    expect(await client.stop('one')).toMatchObject({ status: 'stopped' });
+    // Who runs it may still say so.
+    const asked = client.stop('one');
     fixture.heal(a?.node);
+    expect(await asked).toEqual({ status: 'stopping', worker: 'a' });
     await until(() => recorder.runningCount === 0, 'the worker to stop it');
     await client.dispatch('later', '', { wait: 'started' });
     expect(recorder.owner('one')).toBeUndefined();
     expect((await records(look, ['one']))[0]?.[0]).toBe('null');
+  });
+
+  it('mints tokens above all that live workers know of, also when the clock was set back', async () => {
+    const link = await fixture.look();
+    const shard = await openShard(link, fixture.pool);
+    // As they are when the clock is set back by an hour.
+    const high = (Date.now() + 3_600_000) * 1000;
+    await joinWorker(shard, 'w', 1, 'n', high);
+    const tokenOf = async (key: string) => {
+      const { epoch } = await shard.members('', 'default', 0);
+      const reply = await shard.dispatch(request(key, { worker: 'w', epoch }));
+      if (reply.status !== 'ASSIGNED') throw new Error(reply.status);
+      return reply.token;
+    };
+    expect(await tokenOf('a')).toBeGreaterThan(high);
+    const held = ['b', high + 50, 'pending', 1, '', 'default', 'd', '1 1 1 1 - - -', ''];
+    await shard.reassert('w', 1, held);
+    expect(await tokenOf('c')).toBeGreaterThan(high + 50);
   });
 
   it('stops a job that was asked to while an older copy had it with another worker', async () => {

@@ -43,6 +43,8 @@ local states = {}
 local at = whole(math.floor(shard.time / 1000))
 for i = 1, #items, 9 do
   local key, token, state, attempt, stable_ms, group, dispatch, terms = unpack(items, i, i + 7)
+  -- What is minted next is above all that were given, also when the clock of Redis was set back.
+  shard.token = math.max(shard.token, tonumber(token))
   local record = job_prefix .. key
   local present = read('hash', 'HMGET', record, 'state', 'worker', 'token', 'group', 'dispatch', 'stop-by', 'stopped-in')
   read('zset', 'ZCARD', pending_prefix .. group)
@@ -82,7 +84,6 @@ for i = 1, #items, 9 do
       if asked and present[7] then redis.call('HSET', record, 'stopped-in', present[7]) end
       redis.call('SADD', own, key)
     end
-    shard.token = math.max(shard.token, tonumber(token))
     log('restored', key, worker, token, state)
     states[#states + 1] = state == 'stopping' and 'stopping' or 'restored'
   end

@@ -3,13 +3,15 @@
 -- claims it again. A worker's name belongs to one node while its lease, or what was left of it, is not reaped. In
 -- quarantine a worker registers again under the incarnation it has, to be a member of what Redis has now; also when
 -- somebody damaged what it says of itself.
+-- `token` is the highest that the process knows of: those minted from now on are above it, whatever was lost, also when the
+-- clock of Redis was set back.
 -- Hints are numbered above every token and from the time on, so that one of an earlier membership, or of an earlier life of
 -- the shard, is never taken for a later one.
 -- Allowed when memory is full: somebody must run what there is, and a worker that was fenced must be able to come back.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger server identity
 -- KEYS config members member_info own ledger
--- ARGV generation worker node incarnation info events
+-- ARGV generation worker node incarnation info token events
 -- REPLY REGISTERED epoch:int mail:int owned:int
 -- REPLY TAKEN node:text left_ms:int
 -- REPLY LOST
@@ -24,6 +26,7 @@ local lease_us, grace_us = shard.more[1] * 1000, shard.more[2] * 1000
 if lease and stand[1] ~= node and tonumber(lease) + grace_us > shard.now then
   return {'TAKEN', stand[1] or '', whole((tonumber(lease) + grace_us - shard.now) / 1000)}
 end
+shard.token = math.max(shard.token, tonumber(token))
 redis.call('ZADD', members, whole(shard.now + lease_us), worker)
 local again = lease and stand[1] == node and stand[2] == incarnation
 if again and shard.quarantine == 0 and stand[4] == info then

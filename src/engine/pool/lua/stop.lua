@@ -1,8 +1,9 @@
 -- stop
 -- Ends a job that waits; asks the owner of one that does not, durably: the request survives the owner's crash. The same
 -- id gets the same answer, also when the job is gone by then; it writes too, for whoever waits for replicas after it. In
--- quarantine another worker may have the job than the record says, perhaps of a later dispatch: the record keeps in which
--- life of the shard the stop was asked, for when that one says so.
+-- quarantine another worker may have the job than the record says, perhaps of another dispatch: the record keeps in which
+-- life of the shard the stop was asked, for when that one says so. A job that waits then would leave no such record behind,
+-- and come back when somebody says that the key is his: it is not ended before the quarantine is.
 -- FLAGS allow-oom
 -- INCLUDE time require_types shard ledger server identity unproven mail terms whole job end
 -- KEYS config member_info ledger record job_prefix notes_prefix record_prefix pending_prefix
@@ -23,7 +24,7 @@ if wrong then return wrong end
 if known[1] then save() end
 if known[1] == 'stopped' then return {'STOPPED'} end
 if known[1] == 'stopping' then return {'STOPPING', known[2]} end
-if not job and shard.quarantine > 0 then return unproven() end
+if (not job or job.state == 'pending') and shard.quarantine > 0 then return unproven() end
 if not job then return {'ABSENT'} end
 local outcome = job.state == 'pending' and 'stopped' or 'stopping'
 redis.call('HSET', record, 'outcome', outcome, 'worker', job.worker)
