@@ -18,6 +18,8 @@ interface Pair {
   upstream: Socket;
   /** Bytes were lost: the two ends no longer agree. */
   tainted: boolean;
+  /** What is delayed, in its order: nothing overtakes it, however short the delay is by now. */
+  held: { bytes: Buffer; dueMs: number }[];
 }
 
 export class TcpProxy {
@@ -92,7 +94,7 @@ export class TcpProxy {
       return;
     }
     const upstream = openSocket(this.#targetPort, '127.0.0.1');
-    const pair: Pair = { client, upstream, tainted: this.#mode === 'blackhole' };
+    const pair: Pair = { client, upstream, tainted: this.#mode === 'blackhole', held: [] };
     this.#pairs.add(pair);
     for (const [socket, other] of [
       [client, upstream],
@@ -121,9 +123,22 @@ export class TcpProxy {
     }
     const passed = this.filter ? this.filter(bytes) : bytes;
     if (!passed) return;
-    if (this.delayMs === 0) pair.client.write(passed);
-    else setTimeout(() => pair.client.destroyed || pair.client.write(passed), this.delayMs);
+    if (this.delayMs === 0 && pair.held.length === 0) pair.client.write(passed);
+    else if (pair.held.push({ bytes: passed, dueMs: performance.now() + this.delayMs }) === 1) release(pair);
   }
+}
+
+/** The first of what is held, in its time, then the next. */
+function release(pair: Pair): void {
+  const [first] = pair.held;
+  if (!first) return;
+  const pass = () => {
+    if (pair.client.destroyed) return;
+    pair.client.write(first.bytes);
+    pair.held.shift();
+    release(pair);
+  };
+  setTimeout(pass, Math.max(0, first.dueMs - performance.now()));
 }
 
 function end(pair: Pair): void {

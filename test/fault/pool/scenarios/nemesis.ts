@@ -8,6 +8,7 @@ import type { Stage } from '../stage.ts';
 const MINUTE_MS = 60_000;
 const FEWEST_WORKERS = 2;
 const MOST_WORKERS = 6;
+const FLUSH_SHARE = 0.15;
 
 type Deed = (stage: Stage) => Promise<unknown>;
 
@@ -83,7 +84,10 @@ const redisDeeds: Deed[] = [
     stage.note('SIGCONT redis');
     stage.redis.signal('SIGCONT');
   },
-  stage => stage.flush().catch(() => {}),
+  // Not so often that nothing is left to be lost by anything else.
+  async stage => {
+    if (stage.random() < FLUSH_SHARE) await stage.flush().catch(() => {});
+  },
   stage => call(stage, 'CLIENT', 'PAUSE', stage.between(50, SHORT.leaseMs), 'ALL'),
   stage => call(stage, 'SCRIPT', 'FLUSH'),
   stage => call(stage, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
