@@ -88,7 +88,11 @@ const redisDeeds: Deed[] = [
   async stage => {
     if (stage.random() < FLUSH_SHARE) await stage.flush().catch(() => {});
   },
-  stage => call(stage, 'CLIENT', 'PAUSE', stage.between(50, SHORT.leaseMs), 'ALL'),
+  // To its end, which is a time of the wall clock: set back meanwhile, it would last as much longer.
+  async stage => {
+    await call(stage, 'CLIENT', 'PAUSE', stage.between(50, SHORT.leaseMs), 'ALL');
+    await call(stage, 'PING');
+  },
   stage => call(stage, 'SCRIPT', 'FLUSH'),
   stage => call(stage, 'CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
   stage => call(stage, 'CLIENT', 'KILL', 'TYPE', 'pubsub'),
