@@ -64,7 +64,9 @@ async function insist<T>(send: () => Promise<T>): Promise<T> {
       return await send();
     } catch (error) {
       const passing =
-        error instanceof RedisUnavailableError || error instanceof NotReplicatedError || codeOf(error) === 'QUARANTINE';
+        error instanceof RedisUnavailableError ||
+        error instanceof NotReplicatedError ||
+        codeOf(error) === 'POOL_QUARANTINED';
       if (passing) journal.write('told', { detail: codeOf(error) });
       if (!passing || nowMs() - fromMs > PATIENCE_MS) throw error;
       await pause(AGAIN_MS);
