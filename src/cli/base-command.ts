@@ -193,9 +193,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   /** A command line to suggest: it looks where this one looked. */
-  protected located(line: string): string {
-    return withWhereabouts(line, { flags: this.flags, commands: this.#flagsByCommand() });
-  }
+  protected readonly located = (line: string): string =>
+    withWhereabouts(line, { flags: this.flags, commands: this.#flagsByCommand() });
 
   /** The command as typed: `map get`. */
   protected get typed(): string {

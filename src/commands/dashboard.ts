@@ -79,7 +79,7 @@ export default class Dashboard extends BaseCommand<typeof Dashboard> {
       pool: lookUp({ flag: 'pool', env: ['PONOS_POOL'] }, this.sources)?.value,
       theme: (theme ?? (color === 'never' ? 'mono' : 'default')) as ThemeName,
       ascii,
-      located: (line: string) => this.located(line),
+      located: this.located,
     };
   }
 

@@ -48,7 +48,7 @@ export default class Metrics extends BaseCommand<typeof Metrics> {
       await this.#print(registry);
       for (const [part, gap] of survey.gaps)
         await this.output.warn(`${describeGap(part, gap)}: ${explain(failureOf(gap.error).message)}`);
-      await warnOfBroken(this.output, survey.broken, line => this.located(line));
+      await warnOfBroken(this.output, survey.broken, this.located);
       return;
     }
     const server = await MetricsServer.open(address, {

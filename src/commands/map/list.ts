@@ -16,7 +16,7 @@ export default class MapList extends BaseCommand<typeof MapList> {
     await this.show(async () => {
       const maps = await listMaps(link);
       await this.output.list(mapNoun, maps, { empty });
-      await reportBroken(this.output, 'map', maps, { ...this.flags, located: line => this.located(line) });
+      await reportBroken(this.output, 'map', maps, { ...this.flags, located: this.located });
     });
   }
 }

@@ -17,7 +17,7 @@ export default class PoolList extends BaseCommand<typeof PoolList> {
       await this.output.list(poolNoun, pools, {
         empty: "There are no pools. The first worker makes one: ponos worker start --exec './job.sh'",
       });
-      await reportBroken(this.output, 'pool', pools, { ...this.flags, located: line => this.located(line) });
+      await reportBroken(this.output, 'pool', pools, { ...this.flags, located: this.located });
     });
   }
 }

@@ -26,7 +26,7 @@ export default class SinkList extends BaseCommand<typeof SinkList> {
       await this.output.list(sinkNoun, sinks, {
         empty: `There are no sinks${stream === undefined ? '' : ` of stream "${stream}"`}. A program makes one: Sink.open(link, 'NAME', { streams: ['${stream ?? 'STREAM'}'] }, handler)`,
       });
-      await reportBroken(this.output, 'stream', broken, { ...this.flags, located: line => this.located(line) });
+      await reportBroken(this.output, 'stream', broken, { ...this.flags, located: this.located });
     });
   }
 }

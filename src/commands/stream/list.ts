@@ -39,7 +39,7 @@ export default class StreamList extends BaseCommand<typeof StreamList> {
       await this.output.list(streamNoun, streams, {
         empty: `There are no ${idle !== undefined || empty ? 'such ' : ''}streams. The first event makes one: ponos stream publish STREAM EVENT '{}'`,
       });
-      await reportBroken(this.output, 'stream', streams, { ...this.flags, located: line => this.located(line) });
+      await reportBroken(this.output, 'stream', streams, { ...this.flags, located: this.located });
     });
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Removes a map or a stream of which a key holds a value of another type, or a map whose record holds a count that is none.
- * Such a value is nobody's work of ours, and every script refuses it; so it goes first, and the rest in the ordinary way, which tells those who still use it.
+ * Such a value is nobody's work of ours, and every script refuses it; so it goes first, and the rest in the ordinary way,
+ * which tells those who still use it.
  */
 import { NotFoundError } from '../core/errors.ts';
 import { DamagedMapError, readStatus } from '../maps/reading.ts';

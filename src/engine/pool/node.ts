@@ -198,7 +198,7 @@ export class PoolNode extends PoolClient {
   }
 }
 
-/** One for each shard: a renewal without an answer has its connection opened anew, which must not cost other shards theirs. */
+/** One for each shard: a connection that gave no answer is dropped for another, which must not cost other shards theirs. */
 function openLeases({ link, shards }: PoolView): Promise<LeaseLine[]> {
   return openAll(
     shards.map(() => LeaseLine.open(link.clock, () => link.createLease())),
