@@ -52,7 +52,10 @@ export function excusesOf(events: readonly JournalEvent[], leaseMs: number): Exc
     }
     for (const { what, atMs, jobs = [] } of ordered) {
       if (what !== 'sent' || atMs > flush.toMs) continue;
-      for (const [key] of jobs) if (!isSafe(held.get(key) ?? '', flush) || !held.has(key)) keys.add(key);
+      for (const [key] of jobs) {
+        const holder = held.get(key);
+        if (holder === undefined || !isSafe(holder, flush)) keys.add(key);
+      }
     }
   }
   const sentMs = new Map<string, number>();

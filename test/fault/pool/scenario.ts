@@ -136,7 +136,10 @@ async function play(scenario: Scenario, options: StageOptions, seed: number, bus
   }
   const restarts = [...verdict.restarts.values()];
   const slowestMs = slowestDispatchMs(history.events, fromMs);
+  // Of what a flush may cost, what it did cost.
+  const lostByFlush = history.silentSince(restMs).filter(key => excuses.keys.has(key)).length;
   const figures = {
+    ...(excuses.keys.size > 0 ? { lostByFlush } : {}),
     gapMs: verdict.gap.ms,
     runningGapMs: verdict.runningGap.ms,
     fences: history.find('fenced', { fromMs }).length,

@@ -140,12 +140,6 @@ async function ply(stage: Stage, deeds: Deed[], untilMs: number, restMs: number)
   return count;
 }
 
-/** Of what a flush may cost, what it did cost. */
-function lostByFlush(stage: Stage): number {
-  const silent = new Set(stage.history.silentSince(nowMs() - SHORT.leaseMs - SHORT.graceMs));
-  return [...stage.excuses.keys].filter(key => silent.has(key)).length;
-}
-
 /** Each kind beside the others, with up to so many leases between one deed and the next. */
 function storm(...kinds: [deeds: Deed[], restLeases: number][]): Scenario['inject'] {
   return async stage => {
@@ -153,7 +147,7 @@ function storm(...kinds: [deeds: Deed[], restLeases: number][]): Scenario['injec
     const untilMs = nowMs() + (Number(process.env.PONOS_TEST_MINUTES) || 5) * MINUTE_MS;
     const counts = await Promise.all(kinds.map(([deeds, rest]) => ply(stage, deeds, untilMs, rest * leaseMs)));
     const { accepted } = stage.history.read();
-    return { faults: counts.reduce((a, b) => a + b), acceptedJobs: accepted.size, lostByFlush: lostByFlush(stage) };
+    return { faults: counts.reduce((a, b) => a + b), acceptedJobs: accepted.size };
   };
 }
 
